@@ -1,0 +1,27 @@
+"""Every cap on what an input may ask for, in one place; checked before anything is allocated."""
+
+from __future__ import annotations
+
+from .errors import LimitExceeded
+
+#: Width or height of a frame, in pixels.
+MAX_SIDE = 16_384
+#: Pixels of one frame (a little over 16K x 4K).
+MAX_PIXELS = 72_000_000
+#: Bytes of a recipe or other text that travels in a file's metadata.
+MAX_METADATA_BYTES = 64 * 1024
+#: Bytes of one attachment (a font, a cover) that is carried along.
+MAX_ATTACHMENT_BYTES = 64 * 1024 * 1024
+#: Streams of one container.
+MAX_STREAMS = 256
+#: Seconds that opening and probing a file may take.
+OPEN_TIMEOUT_S = 30.0
+
+
+def check_frame_size(width: int, height: int, where: str) -> None:
+    """Raise `LimitExceeded` where a frame of `width` x `height` pixels is over the caps; `where` names the input."""
+    if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
+        raise LimitExceeded(
+            f"{where}: a frame of {width}x{height} pixels is over the limit of {MAX_SIDE} a side and {MAX_PIXELS:,} in all",
+            hint="Scale the video down first, or raise revivid.limits.MAX_SIDE and MAX_PIXELS if you trust the file.",
+        )
