@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 #: name -> "module:class"; the one place where a network is announced.
 TABLE = {
     "compactsr": "compactsr:CompactSR",
+    "swinir": "swinir:SwinIR",
 }
 
 
