@@ -8,6 +8,7 @@ On CUDA torchvision's kernel is used where it happens to be installed; the numbe
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable
 
 import torch
@@ -158,7 +159,6 @@ def _pair(value: Pair) -> tuple[int, int]:
 def _cuda_kernel() -> Callable[..., torch.Tensor] | None:
     """torchvision's kernel, or None where it is missing or was built for another PyTorch."""
     try:
-        from torchvision.ops import deform_conv2d as kernel
+        return importlib.import_module("torchvision.ops").deform_conv2d
     except (ImportError, RuntimeError):
         return None
-    return kernel

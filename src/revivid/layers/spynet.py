@@ -41,7 +41,7 @@ class SPyNet(nn.Module):
         frames --resize to multiples of 32--> normalise --> pyramid --> level 0 (1/32) --> ... --> level 5 (1/1)
 
     `levels` (0 coarsest .. 5 finest) are given back, each as (N, 2, h, w) float32 in pixels of its own size floor(H / 2^(5-l)).
-    Published checkpoints also carry the constants `mean` and `std`, which this class defines itself (`without_constants`).
+    Published checkpoints also carry the constants `mean` and `std`, which this class defines itself (`published_constants`).
     """
 
     mean: torch.Tensor
@@ -120,6 +120,6 @@ def _resize_flow(flow: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return F.interpolate(flow, size=(height, width), mode="bilinear", align_corners=False) * ratio
 
 
-def without_constants(entries: dict[str, torch.Tensor], prefix: str = "spynet.") -> dict[str, torch.Tensor]:
-    """A published checkpoint's entries less the normalisation constants, which `SPyNet` defines itself."""
-    return {key: value for key, value in entries.items() if key not in (f"{prefix}mean", f"{prefix}std")}
+def published_constants(prefix: str = "") -> dict[str, tuple[int, ...]]:
+    """Entries of published checkpoints that `SPyNet` defines itself, with their shapes; `prefix` is where it hangs."""
+    return {f"{prefix}{name}": (1, 3, 1, 1) for name in ("mean", "std")}

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 #: name -> "module:class"; the one place where a network is announced.
 TABLE = {
+    "basicvsr": "basicvsr:BasicVSR",
     "compactsr": "compactsr:CompactSR",
     "swinir": "swinir:SwinIR",
+    "vrt": "vrt:VRT",
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from torch import Tensor
 
@@ -21,3 +22,19 @@ def without_derived(state_dict: Mapping[str, Tensor], derived: Mapping[str, Sequ
                 hint="Check that the hyper-parameters are those that the checkpoint was published with.",
             )
     return {key: value for key, value in state_dict.items() if key not in derived}
+
+
+def renamed(
+    state_dict: Mapping[str, Tensor], rules: Iterable[tuple[str, str | Callable[[re.Match[str]], str] | None]]
+) -> dict[str, Tensor]:
+    """The entries with every rule's pattern (a regular expression) replaced, in order; the replacement None drops an entry."""
+    rules = list(rules)
+    entries = {}
+    for key, value in state_dict.items():
+        name: str | None = key
+        for pattern, replacement in rules:
+            if name is not None and re.search(pattern, name):
+                name = None if replacement is None else re.sub(pattern, replacement, name)
+        if name is not None:
+            entries[name] = value
+    return entries

@@ -1,0 +1,83 @@
+"""BasicVSR: recurrent super-resolution with flow alignment in both directions of time.
+
+Chan, Wang, Yu, Dong, Loy: "BasicVSR: The Search for Essential Components in Video Super-Resolution and Beyond", CVPR 2021,
+arXiv 2012.02181. Published weights: Apache-2.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..layers.residual import ShuffleHead, Trunk, channels_last, lrelu
+from ..layers.spynet import SPyNet, published_constants
+from ..layers.warp import backward_warp
+from .checks import check_clip, check_no_path, check_positive
+from .published import renamed, without_derived
+from .traits import Traits
+
+#: OpenMMLab's names of the same layers, as (pattern, replacement); shared with BasicVSR++.
+OPENMMLAB_NAMES = (
+    (r"^generator\.", ""),
+    (r"^(?:generator\.)?step_counter$", None),
+    (r"^(spynet\.basic_module\.\d+\.basic_module)\.(\d)\.conv\.", lambda m: f"{m[1]}.{2 * int(m[2])}."),
+    (r"^(backward|forward)_resblocks\.", r"\1_trunk."),
+    (r"^upsample([12])\.upsample_conv\.", r"upconv\1."),
+)
+
+
+class BasicVSR(ShuffleHead):
+    """Clip (N, T, 3, H, W), RGB in [0, 1] -> (N, T, 3, 4H, 4W), not clamped. Any size from 1x1 and any length.
+
+        frames -+- SPyNet: flow between neighbours, both ways
+                +- backward: state <- trunk[frame, warp(state)], last frame first
+                +- forward:  state <- trunk[frame, warp(state)] -> fusion with the backward state -> head -(+)-> x4
+                +------------------------------------------------------------------- bilinear x4 ---------+
+
+    Every frame depends on the whole clip. `num_feat`: width; `num_block`: residual blocks of each trunk (published: 30).
+    Paper, sections 3.1-3.4. Raises `ShapeError` for inputs that aren't such clips.
+    """
+
+    def __init__(self, num_feat: int = 64, num_block: int = 15, spynet_path: None = None) -> None:
+        super().__init__()
+        check_no_path(spynet_path=spynet_path)
+        check_positive("BasicVSR", num_feat=num_feat)
+        self.num_feat = num_feat
+        self.spynet = SPyNet()
+        self.backward_trunk = Trunk(num_feat + 3, num_feat, num_block)
+        self.forward_trunk = Trunk(num_feat + 3, num_feat, num_block)
+        self.fusion = nn.Conv2d(2 * num_feat, num_feat, 1)
+        self.make_head(num_feat)
+        self.traits = Traits(
+            tasks=("super-resolve",), kind="clip", scale=4, temporal_reach=None, licence="Apache-2.0",
+            paper='Chan et al., "BasicVSR", CVPR 2021',
+        )  # fmt: skip
+
+    def published_entries(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Take BasicSR's or OpenMMLab's names; drop the constants of the flow network."""
+        return without_derived(renamed(state_dict, OPENMMLAB_NAMES), published_constants("spynet."))
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """(N, T, 3, H, W) -> (N, T, 3, 4H, 4W)."""
+        check_clip("BasicVSR", clip)
+        onward, back = (flow[0] for flow in self.spynet.adjacent(clip))
+        frames = [channels_last(frame) for frame in clip.unbind(1)]
+        first_state = channels_last(frames[0].new_zeros(clip.shape[0], self.num_feat, *clip.shape[3:]))
+        state, backward_states = first_state, []
+        for t in reversed(range(len(frames))):
+            if t < len(frames) - 1:
+                state = backward_warp(state, onward[:, t])
+            state = self.backward_trunk(torch.cat((frames[t], state), dim=1))
+            backward_states.append(state)
+        state, pictures = first_state, []
+        for t, frame in enumerate(frames):
+            if t:
+                state = backward_warp(state, back[:, t - 1])
+            state = self.forward_trunk(torch.cat((frame, state), dim=1))
+            # Popping frees each backward state as soon as it is used.
+            fused = lrelu(self.fusion(torch.cat((backward_states.pop(), state), dim=1)))
+            pictures.append(self.to_picture(fused) + F.interpolate(frame, scale_factor=4, mode="bilinear"))
+        return torch.stack(pictures, dim=1)
