@@ -144,9 +144,9 @@ def attend_in_windows(
     return joined.index_select(1, layout.inverse)
 
 
-def in_chunks(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Apply a per-token function to (..., C) in pieces, so that its hidden activations never exist whole."""
-    rows = x.flatten(0, -2)
-    if rows.shape[0] <= CHUNK_TOKENS:
-        return function(x)
-    return torch.cat([function(part) for part in rows.split(CHUNK_TOKENS)]).view(*x.shape[:-1], -1)
+def in_chunks(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """Apply a per-token function to tensors (..., C) in pieces, so that its hidden activations never exist whole."""
+    rows = [x.flatten(0, -2).split(CHUNK_TOKENS) for x in inputs]
+    parts = [function(*part) for part in zip(*rows, strict=True)]
+    joined = parts[0] if len(parts) == 1 else torch.cat(parts)
+    return joined.view(*inputs[0].shape[:-1], -1)
