@@ -1,0 +1,357 @@
+"""Video in: `open_video(path)` gives Clips with exact times, whatever the container.
+
+    demux -> decode -> [bwdif] -> reorder times -> [cut to start/duration] -> [sample at fps] -> planes -> Clip
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import av
+import av.container
+import av.filter
+import numpy as np
+from av.video.stream import VideoStream
+
+from ..errors import CorruptInput, TruncatedInput, UsageError
+from ..types import Clip, VideoInfo
+from . import frames
+from .integrity import missing_bytes
+from .probe import from_header, main_video, probe, start_of
+from .source import check_file, is_pipe, open_container, open_input, translated
+
+#: Frames of look-ahead in which presentation times are put in order (see `_timed`).
+_REORDER = 4
+#: Frames per Clip unless asked otherwise: small, so that memory and latency stay small.
+CLIP_LENGTH = 4
+
+
+@dataclass
+class Damage:
+    """What went wrong while reading; empty for a healthy file."""
+
+    #: Packets that did not decode, or frames that the decoder marked as damaged.
+    errors: int = 0
+    #: Bytes that the container promises beyond the file's end.
+    missing_bytes: int = 0
+    #: Seconds of video that the header promised and that never came.
+    missing_seconds: Fraction = field(default_factory=Fraction)
+
+    def __bool__(self) -> bool:
+        return bool(self.errors or self.missing_bytes or self.missing_seconds)
+
+    def describe(self) -> str:
+        parts = []
+        if self.errors:
+            parts.append(f"{self.errors} packets or frames did not decode")
+        if self.missing_bytes:
+            parts.append(f"{self.missing_bytes:,} bytes are missing at the end")
+        if self.missing_seconds:
+            parts.append(f"{float(self.missing_seconds):.2f} s of the promised video never came")
+        return ", ".join(parts)
+
+
+@dataclass
+class _Timed:
+    frame: av.VideoFrame
+    time: Fraction
+    duration: Fraction
+
+
+class VideoReader:
+    """An iterable of Clips over one file (or y4m on standard input for `-`); iterate once.
+
+    `info` is what the headers say, `notices` what was changed on the way and why, `damage` what failed so far, `frames` how
+    many frames came out so far. Without `allow_damaged` the first damage raises `CorruptInput` or `TruncatedInput`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        start: Fraction | float | None = None,
+        duration: Fraction | float | None = None,
+        fps: Fraction | float | None = None,
+        clip_length: int = CLIP_LENGTH,
+        allow_damaged: bool = False,
+    ) -> None:
+        self.path = os.fspath(path)
+        self.start = _seconds(start, "start", minimum=0) or Fraction(0)
+        self.length = _seconds(duration, "duration", positive=True)
+        self.fps = _seconds(fps, "fps", positive=True)
+        if clip_length < 1:
+            raise UsageError(f"clip_length is {clip_length}, it must be at least 1")
+        self.clip_length = clip_length
+        self.allow_damaged = allow_damaged
+        self.damage = Damage()
+        self.frames = 0
+        self.notices: list[str] = []
+        self._pipe = is_pipe(path)
+        self._container: av.container.InputContainer | None = None
+        self._check_bytes()
+        if self._pipe:
+            # A pipe can be read only once: y4m's header says all that is needed, so no frame is decoded for it here.
+            self._container = open_container(path)
+            self.info = from_header(self._container, main_video(self._container, self.path), self.path)
+        else:
+            self.info = probe(path)
+        self._note_conversions()
+
+    def __iter__(self) -> Iterator[Clip]:
+        opened = contextlib.nullcontext(self._container) if self._container is not None else open_input(self.path)
+        with opened as container:
+            stream = main_video(container, self.path)
+            timed: Iterator[_Timed] = self._cut(self._ordered(self._decoded(container, stream), start_of(container)))
+            if self.fps:
+                timed = _sampled(timed, self.fps)
+            yield from self._clips(timed)
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Mean frames per second of what comes out."""
+        return self.fps or self.info.frame_rate
+
+    @property
+    def time_base(self) -> Fraction:
+        """A time base in which every time of what comes out is a whole number (unless a start cuts between ticks)."""
+        return 1 / self.fps if self.fps else self.info.time_base
+
+    @property
+    def expected_frames(self) -> int | None:
+        """How many frames will come, by the headers; for progress bars only."""
+        if self.info.duration is None and self.info.frames is None:
+            return None
+        whole = self.info.frames or round((self.info.duration or 0) * self.info.frame_rate)
+        if self.fps or self.length or self.start:
+            seconds = (self.info.duration or whole / self.info.frame_rate) - self.start
+            seconds = min(seconds, self.length) if self.length else seconds
+            return max(0, round(seconds * self.frame_rate))
+        return whole
+
+    def _check_bytes(self) -> None:
+        if self._pipe:
+            return
+        check_file(self.path)
+        missing = missing_bytes(self.path)
+        if missing and not self.allow_damaged:
+            raise TruncatedInput(
+                f"{self.path} was cut off: its container promises {missing:,} bytes more than there are",
+                hint="Copy or download it again, or pass --allow-damaged to keep what is there.",
+            )
+        self.damage.missing_bytes = missing
+
+    def _note_conversions(self) -> None:
+        info = self.info
+        if info.alpha:
+            self.notices.append("transparency is ignored: HEVC, AVC and AV1 carry none")
+        if not frames.is_420(info.pixel_format):
+            self.notices.append(f"{info.pixel_format} is converted to 4:2:0, which every player shows")
+        if info.interlaced:
+            self.notices.append("the input is interlaced: deinterlaced with bwdif, one frame per frame")
+        if info.rotation:
+            self.notices.append(f"the picture is turned upright ({info.rotation} degrees counterclockwise) and stored so")
+
+    def _decoded(self, container: av.container.InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+        stream.thread_type = "AUTO"
+        # Without "explode" FFmpeg conceals damage and says nothing; with it the packet fails and can be counted.
+        stream.codec_context.options = {**stream.codec_context.options, "err_detect": "explode"}
+        if self.start and not self._pipe:
+            target = self.start + start_of(container)
+            with translated(self.path):
+                container.seek(int(target / (stream.time_base or 1)), stream=stream)
+        deinterlace = _Deinterlacer(stream) if self.info.interlaced else None
+        for frame in self._surviving(container, stream):
+            if deinterlace is None:
+                yield frame
+            else:
+                yield from deinterlace.push(frame)
+        if deinterlace is not None:
+            yield from deinterlace.push(None)
+
+    def _surviving(self, container: av.container.InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError as exc:
+                self._count(f"reading stopped: {exc.strerror}", exc)
+                return
+            try:
+                decoded = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError as exc:
+                self._count(f"a packet at {packet.pts if packet.pts is not None else '?'} does not decode", exc)
+                continue
+            for frame in decoded:
+                if frame.is_corrupt:
+                    self._count("the decoder marks a frame as damaged", None)
+                yield frame
+
+    def _count(self, what: str, cause: Exception | None) -> None:
+        self.damage.errors += 1
+        if not self.allow_damaged:
+            raise CorruptInput(
+                f"{self.path}: after {self.frames} frames, {what}", hint="Pass --allow-damaged to keep what decodes."
+            ) from cause
+
+    def _ordered(self, decoded: Iterator[av.VideoFrame], origin: Fraction) -> Iterator[_Timed]:
+        """Give each frame its time and duration.
+
+        Decoders hand out frames in display order, but some containers (ASF, AVI) stamp them in coding order. The stamps are the
+        right set in the wrong order, so the earliest of the next few belongs to the next frame. Well-ordered stamps pass unchanged.
+        """
+        nominal = 1 / self.info.frame_rate
+        waiting: deque[av.VideoFrame] = deque()
+        times: list[Fraction] = []
+        latest: Fraction | None = None
+        previous: _Timed | None = None
+
+        def take() -> _Timed | None:
+            nonlocal previous
+            frame, time = waiting.popleft(), heapq.heappop(times)
+            if previous is not None and time <= previous.time:  # two frames with one stamp: a tick apart, none is lost
+                time = previous.time + min(nominal, self.info.time_base)
+            done, previous = previous, _Timed(frame, time, _own_duration(frame) or nominal)
+            if done is not None:
+                done.duration = previous.time - done.time
+            return done
+
+        for frame in decoded:
+            tick = frame.pts if frame.pts is not None else frame.dts
+            if tick is None or frame.time_base is None:
+                time = Fraction(0) if latest is None else latest + nominal
+            else:
+                time = tick * Fraction(frame.time_base) - origin
+            latest = time if latest is None else max(latest, time)
+            waiting.append(frame)
+            heapq.heappush(times, time)
+            if len(waiting) > _REORDER and (done := take()) is not None:
+                yield done
+        while waiting:
+            if (done := take()) is not None:
+                yield done
+        if previous is not None:
+            yield previous
+
+    def _cut(self, timed: Iterator[_Timed]) -> Iterator[_Timed]:
+        end = None
+        for item in timed:
+            end = item.time + item.duration
+            if self.length is not None and item.time >= self.start + self.length:
+                return
+            if item.time >= self.start:
+                item.time -= self.start
+                yield item
+        self._check_duration(end)
+
+    def _check_duration(self, end: Fraction | None) -> None:
+        promised = self.info.duration
+        lone = not any(s.kind == "audio" for s in self.info.streams)
+        if self._pipe or promised is None or not (self.info.frames or lone):
+            return  # the container's duration may be that of its longest audio track
+        slack = max(Fraction(1, 10), 3 / self.info.frame_rate)
+        missing = promised - (end or 0)
+        if missing <= slack:
+            return
+        self.damage.missing_seconds = missing
+        if not self.allow_damaged:
+            raise TruncatedInput(
+                f"{self.path} ends {float(missing):.2f} s before the {float(promised):.2f} s that its header promises",
+                hint="Copy or download it again, or pass --allow-damaged to keep what is there.",
+            )
+
+    def _clips(self, timed: Iterator[_Timed]) -> Iterator[Clip]:
+        batch: list[_Timed] = []
+        for item in timed:
+            batch.append(item)
+            if len(batch) == self.clip_length:
+                yield self._clip(batch)
+                batch = []
+        if batch:
+            yield self._clip(batch)
+        if not self.frames and not self.damage:
+            raise UsageError(
+                f"{self.path}: no frame lies between {float(self.start):g} s and "
+                f"{'the end' if self.length is None else f'{float(self.start + self.length):g} s'}",
+                hint=f"The video is {float(self.info.duration or 0):.2f} s long.",
+            )
+
+    def _clip(self, batch: list[_Timed]) -> Clip:
+        color = self.info.color
+        pictures = [frames.to_planes(self._same_size(item.frame), color, self.info.rotation) for item in batch]
+        y, u, v = (np.stack([picture[i] for picture in pictures]) for i in range(3))
+        self.frames += len(batch)
+        return Clip((y, u, v), tuple(i.time for i in batch), tuple(i.duration for i in batch), color)
+
+    def _same_size(self, frame: av.VideoFrame) -> av.VideoFrame:
+        turned = self.info.rotation in (90, 270)
+        width, height = (self.info.height, self.info.width) if turned else (self.info.width, self.info.height)
+        if (frame.width, frame.height) == (width, height):
+            return frame
+        notice = f"the picture changes size inside the stream: all frames are scaled to {self.info.width}x{self.info.height}"
+        if notice not in self.notices:
+            self.notices.append(notice)
+        return frame.reformat(width=width, height=height, interpolation="BICUBIC")
+
+
+def open_video(path: str | os.PathLike[str], **options: object) -> VideoReader:
+    """Open a video for reading; options as `VideoReader`. Iterate over the result for `Clip`s."""
+    return VideoReader(path, **options)  # type: ignore[arg-type]
+
+
+def _seconds(
+    value: Fraction | float | str | None, name: str, *, minimum: int | None = None, positive: bool = False
+) -> Fraction | None:
+    if value is None:
+        return None
+    exact = Fraction(str(value)) if isinstance(value, float) else Fraction(value)
+    if (positive and exact <= 0) or (minimum is not None and exact < minimum):
+        raise UsageError(f"{name} is {float(exact):g}, it must be {'positive' if positive else f'at least {minimum}'}")
+    return exact
+
+
+def _own_duration(frame: av.VideoFrame) -> Fraction | None:
+    return frame.duration * Fraction(frame.time_base) if frame.duration and frame.time_base else None
+
+
+class _Deinterlacer:
+    """libavfilter's bwdif: one progressive frame for each interlaced one; frames that are progressive already pass untouched."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._graph = av.filter.Graph()
+        source = self._graph.add_buffer(template=stream)
+        bwdif = self._graph.add("bwdif", "mode=send_frame:parity=auto:deint=all")
+        sink = self._graph.add("buffersink")
+        source.link_to(bwdif)
+        bwdif.link_to(sink)
+        self._graph.configure()
+
+    def push(self, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
+        self._graph.vpush(frame)
+        while True:
+            try:
+                yield self._graph.vpull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+
+
+def _sampled(timed: Iterator[_Timed], fps: Fraction) -> Iterator[_Timed]:
+    """Frames at a steady rate: at each instant k/fps the frame that is on screen then (first paper, section 4.1)."""
+    index = 0
+    for item in timed:
+        end = item.time + item.duration
+        while index / fps < end:
+            if index / fps >= item.time:
+                yield _Timed(item.frame, index / fps, 1 / fps)
+            index += 1
