@@ -4,7 +4,8 @@
     load_published(module, state_dict)    strict: every unknown, missing or misshapen key is named
 
 Calls: clip networks take (N, T, C, H, W) and return the same axes; image networks take (N, C, H, W); interpolation networks
-`module(clip, time=0.5)`; FastDVDnet `module(clip, sigma=...)`.
+`module(clip, time=0.5)`; FastDVDnet `module(clip, sigma=...)`. Networks whose call restores only the middle of a window (EDVR,
+ESTRNN, FastDVDnet) also have `restore_clip`, which takes clips of any length and returns as many frames.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 #: name -> "module:class"; the one place where a network is announced.
 TABLE = {
     "basicvsr": "basicvsr:BasicVSR",
+    "basicvsr_plusplus": "basicvsr_plusplus:BasicVSRPlusPlus",
     "compactsr": "compactsr:CompactSR",
+    "edvr": "edvr:EDVR",
+    "iconvsr": "iconvsr:IconVSR",
     "swinir": "swinir:SwinIR",
     "vrt": "vrt:VRT",
 }
