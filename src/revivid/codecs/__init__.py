@@ -1,0 +1,89 @@
+"""The codecs: each makes an `Encoding` for `revivid.media.write` from the options that people know.
+
+    encoding(name, crf, preset, color, hdr) -> Encoding
+
+| name | encoder | default CRF | default preset |
+|---|---|---|---|
+| x265 | HEVC, libx265 | 28 | medium |
+| x264 | AVC, libx264 | 23 | medium |
+| av1 | AV1, SVT-AV1 | 35 | 8 |
+| ffv1 | lossless, FFV1 version 3 | - | - |
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..media.write import Encoding
+    from ..types import ColorSpec, HdrMetadata
+
+
+@dataclass(frozen=True)
+class Codec:
+    """What the command line and the planner need to know of a codec without importing it."""
+
+    #: The file of this package that makes its `Encoding`.
+    module: str
+    default_crf: float
+    max_crf: float
+    default_preset: str
+    presets: tuple[str, ...]
+    bit_depths: tuple[int, ...]
+    #: This codec's CRF times this is about the x265 CRF of equal damage; the restorers are conditioned on x265's.
+    x265_crf_ratio: float = 1.0
+    #: The smallest width and height that it encodes. x265 writes past its buffers on smaller pictures and takes the process down.
+    min_side: int = 2
+    #: Whether it stores odd widths and heights in 4:2:0.
+    odd_sizes: bool = False
+
+
+_X26X_PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+)  # fmt: skip
+
+CODECS = {
+    "x265": Codec("hevc", 28, 51, "medium", _X26X_PRESETS, (8, 10, 12), min_side=64),
+    "x264": Codec("avc", 23, 51, "medium", _X26X_PRESETS, (8, 10), x265_crf_ratio=28 / 23, min_side=16),
+    "av1": Codec("av1", 35, 63, "8", tuple(str(n) for n in range(14)), (8, 10), x265_crf_ratio=28 / 35, min_side=64),
+    "ffv1": Codec("ffv1", 0, 0, "", ("",), (8, 10, 12), odd_sizes=True),
+}
+
+
+def codec(name: str) -> Codec:
+    """The codec by name; `UsageError` with the known names otherwise."""
+    if name not in CODECS:
+        raise UsageError(f"there is no codec {name!r}", hint=f"Known: {', '.join(CODECS)}.")
+    return CODECS[name]
+
+
+def encoding(
+    name: str,
+    color: ColorSpec,
+    *,
+    crf: float | None = None,
+    preset: str | None = None,
+    hdr: HdrMetadata | None = None,
+    params: str = "",
+) -> Encoding:
+    """Settings for one encode. `params` are the encoder's own (`key=value:key=value`), added last.
+
+    Raises `UsageError` for an unknown codec or preset, a CRF out of range, or a bit depth that the codec lacks.
+    """
+    known = codec(name)
+    crf = known.default_crf if crf is None else crf
+    preset = known.default_preset if preset is None else preset
+    if not 0 <= crf <= known.max_crf:
+        raise UsageError(f"CRF {crf:g} is out of range for {name}", hint=f"Choose 0 (best) to {known.max_crf:g} (smallest).")
+    if preset not in known.presets:
+        raise UsageError(f"{name} has no preset {preset!r}", hint=f"Known: {', '.join(known.presets)}.")
+    if color.bit_depth not in known.bit_depths:
+        raise UsageError(
+            f"{name} can't encode {color.bit_depth}-bit video", hint="Choose --codec x265, which takes 8, 10 and 12 bits."
+        )
+    module = importlib.import_module(f".{known.module}", __package__)
+    return module.encoding(color=color, crf=crf, preset=preset, hdr=hdr, params=params)

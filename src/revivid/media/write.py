@@ -1,0 +1,289 @@
+"""Video out: `VideoWriter` encodes Clips, carries the other streams along, and puts the file in place only when it is whole.
+
+    Clip -> frame with exact time -> encoder -> muxer <- audio, subtitles, attachments (see `passthrough`)
+    temporary file beside the target -> verified -> renamed
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.container
+
+from ..errors import MissingTool, OutputExists, OutputNotWritable, ShapeError, UsageError
+from ..types import Clip, ColorSpec
+from . import frames, metadata
+from .passthrough import Passthrough
+from .source import is_pipe
+
+#: Suffix -> libavformat's muxer.
+MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+_MUXER_OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How to encode: made by `revivid.codecs`, or lossless from here."""
+
+    #: FFmpeg's encoder name, such as `libx265`.
+    encoder: str
+    #: The encoder's own options, such as `{"crf": "28", "preset": "medium"}`.
+    options: Mapping[str, str] = field(default_factory=dict)
+    #: Four-character code to write into MP4 (Apple's players want `hvc1` for HEVC).
+    mp4_tag: str | None = None
+    #: Bit depths that the encoder takes.
+    bit_depths: tuple[int, ...] = (8, 10, 12)
+    #: Whether odd widths and heights can be stored in 4:2:0.
+    odd_sizes: bool = False
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the output's video stream says about itself."""
+
+    width: int
+    height: int
+    color: ColorSpec
+    frame_rate: Fraction
+    time_base: Fraction
+    sample_aspect: Fraction = Fraction(1)
+
+
+def muxer_for(path: str | os.PathLike[str]) -> str:
+    """libavformat's muxer by the file's suffix; `UsageError` for suffixes that can't hold what revivid writes."""
+    if is_pipe(path):
+        return "yuv4mpegpipe"
+    suffix = Path(path).suffix.lower()
+    if suffix not in MUXERS:
+        raise UsageError(
+            f"{os.fspath(path)}: can't tell the container from the suffix {suffix!r}", hint=f"Use one of {', '.join(MUXERS)}."
+        )
+    return MUXERS[suffix]
+
+
+def check_output(
+    path: str | os.PathLike[str], *, overwrite: bool = False, inputs: tuple[str | os.PathLike[str], ...] = ()
+) -> None:
+    """Raise before any work where the output can't or mustn't be written: it exists, it is an input, its folder is missing."""
+    if is_pipe(path):
+        return
+    target = Path(path)
+    for source in inputs:
+        if not is_pipe(source) and target.exists() and Path(source).exists() and target.samefile(source):
+            raise OutputExists(f"{target} is the input itself", hint="Choose another output; the input is never overwritten.")
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder", hint="Name the file to write.")
+    if target.exists() and not overwrite:
+        raise OutputExists(f"{target} exists already", hint="Pass -y to overwrite it.")
+    if not target.parent.is_dir():
+        raise OutputNotWritable(f"{target.parent} is not a folder", hint="Create it first.")
+    if not os.access(target.parent, os.W_OK):
+        raise OutputNotWritable(f"{target.parent}: permission denied", hint="Choose a folder that you may write to.")
+
+
+class VideoWriter:
+    """Encode Clips into one file; a context manager. Leaving it normally finishes, verifies and renames; an exception removes all.
+
+    `-` writes y4m to standard output: planes only, no other streams, no tags.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        target: Target,
+        encoding: Encoding,
+        *,
+        overwrite: bool = False,
+        passthrough: Passthrough | None = None,
+        tags: Mapping[str, str] | None = None,
+        recipe: str | None = None,
+    ) -> None:
+        self.path = os.fspath(path)
+        self.target = target
+        self.encoding = encoding
+        self.overwrite = overwrite
+        self.frames = 0
+        self.video_bytes = 0
+        self._passthrough = passthrough
+        self._tags = dict(tags or {})
+        self._recipe = recipe
+        self._pipe = is_pipe(path)
+        self._muxer = muxer_for(path)
+        self._last_tick: int | None = None
+        self._durations: dict[int, int] = {}
+        self._end = Fraction(0)
+        if target.color.bit_depth not in encoding.bit_depths and not self._pipe:
+            raise UsageError(f"{encoding.encoder} can't encode {target.color.bit_depth}-bit video")
+        self._temporary = Path(self.path) if self._pipe else _temporary_beside(Path(self.path))
+
+    def __enter__(self) -> VideoWriter:
+        check_output(self.path, overwrite=self.overwrite)
+        with self._reported():
+            if self._pipe:
+                self._output = av.open(_Unseekable(sys.stdout.buffer), mode="w", format="yuv4mpegpipe")
+            else:
+                options = _MUXER_OPTIONS.get(self._muxer, {})
+                self._output = av.open(f"file:{self._temporary}", mode="w", format=self._muxer, container_options=options)
+            try:
+                self._stream = self._add_video()
+                if self._passthrough is not None and not self._pipe:
+                    self._passthrough.attach(self._output)
+                self._output.metadata.update(self._all_tags())
+            except BaseException:
+                self._discard()
+                raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._discard()
+            return
+        try:
+            self._finish()
+        except BaseException:
+            self._discard()
+            raise
+
+    def write(self, clip: Clip) -> None:
+        """Encode a clip's frames. Raises `ShapeError` where its size is not the target's."""
+        expected = (self.target.width, self.target.height)
+        if (clip.width, clip.height) != expected:
+            raise ShapeError(f"a clip of {clip.width}x{clip.height} for an output of {expected[0]}x{expected[1]}")
+        for index, (time, duration) in enumerate(zip(clip.times, clip.durations, strict=True)):
+            frame = frames.from_planes([plane[index] for plane in clip.planes], self.target.color)
+            tick = round(time / self.target.time_base)
+            if self._last_tick is not None and tick <= self._last_tick:
+                tick = self._last_tick + 1
+            frame.pts, frame.time_base = tick, self.target.time_base
+            self._durations[tick] = max(1, round(duration / self.target.time_base))
+            self._last_tick, self._end = tick, time + duration
+            with self._reported():
+                if self._passthrough is not None and not self._pipe:
+                    for packet in self._passthrough.until(time):
+                        self._output.mux(packet)
+                self._mux(self._stream.encode(frame))
+            self.frames += 1
+
+    def _add_video(self) -> av.video.stream.VideoStream:
+        target = self.target
+        name = "wrapped_avframe" if self._pipe else self.encoding.encoder
+        rate = target.frame_rate.limit_denominator(1001 * 1000)
+        if self._pipe:
+            name = "rawvideo"
+        try:
+            stream = self._output.add_stream(name, rate=rate)
+        except (av.error.FFmpegError, ValueError) as exc:
+            raise MissingTool(
+                f"this FFmpeg has no encoder {name}", hint="Install PyAV from PyPI: its wheels carry the encoders."
+            ) from exc
+        stream.width, stream.height = target.width, target.height
+        stream.pix_fmt = frames.working_format(target.color.bit_depth)
+        stream.time_base = target.time_base
+        context = stream.codec_context
+        context.time_base = target.time_base
+        context.framerate = rate
+        context.sample_aspect_ratio = target.sample_aspect
+        context.color_range = 2 if target.color.full_range else 1
+        context.colorspace = target.color.matrix
+        context.color_primaries = target.color.primaries
+        context.color_trc = target.color.transfer
+        if not self._pipe:
+            context.options = dict(self.encoding.options)
+        if self.encoding.mp4_tag and self._muxer in ("mp4", "mov"):
+            context.codec_tag = self.encoding.mp4_tag
+        return stream
+
+    def _all_tags(self) -> dict[str, str]:
+        if self._pipe:
+            return {}
+        recipe = metadata.recipe_tag(self._muxer, self._recipe, self._tags) if self._recipe else {}
+        return {**self._tags, **recipe}
+
+    def _mux(self, packets: list[av.Packet]) -> None:
+        for packet in packets:
+            self.video_bytes += packet.size
+            if packet.pts is not None:
+                packet.duration = self._durations.pop(packet.pts, packet.duration or 0)
+            self._output.mux(packet)
+
+    def _finish(self) -> None:
+        with self._reported():
+            if self.frames:
+                self._mux(self._stream.encode(None))
+            if self._passthrough is not None and not self._pipe:
+                for packet in self._passthrough.until(None):
+                    self._output.mux(packet)
+            self._output.close()
+        if self._pipe:
+            sys.stdout.buffer.flush()
+            return
+        self._verify()
+        try:
+            self._temporary.replace(self.path)
+        except OSError as exc:
+            raise OutputNotWritable(f"{self.path}: {exc.strerror}") from exc
+
+    def _verify(self) -> None:
+        """Count what is really in the file: a full disk may show only here."""
+        count, last_end = 0, Fraction(0)
+        try:
+            with av.open(f"file:{self._temporary}") as written:
+                stream = written.streams.video[0]
+                for packet in written.demux(stream):
+                    if packet.size and packet.pts is not None:
+                        count += 1
+                        last_end = max(last_end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+        except av.error.FFmpegError as exc:
+            raise OutputNotWritable(f"{self.path}: the written file can't be read back: {exc.strerror}") from exc
+        slack = 2 / self.target.frame_rate + Fraction(1, 100)
+        if count != self.frames or abs(last_end - self._end) > slack:
+            raise OutputNotWritable(
+                f"{self.path}: wrote {self.frames} frames ending at {float(self._end):.3f} s, "
+                f"read back {count} ending at {float(last_end):.3f} s",
+                hint="Is the disk full?",
+            )
+
+    def _discard(self) -> None:
+        with contextlib.suppress(Exception):
+            self._output.close()
+        if not self._pipe:
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
+
+    @contextlib.contextmanager
+    def _reported(self):  # noqa: ANN202 - a private generator
+        try:
+            yield
+        except BrokenPipeError as exc:
+            raise OutputNotWritable("the program that reads our output went away") from exc
+        except (av.error.FFmpegError, OSError) as exc:
+            if isinstance(exc, (UsageError, OutputNotWritable, MissingTool)):
+                raise
+            reason = getattr(exc, "strerror", None) or str(exc)
+            raise OutputNotWritable(
+                f"{self.path}: can't be written: {reason}", hint="Nothing of it was kept. Check the free space and the folder."
+            ) from exc
+
+
+class _Unseekable:
+    """Standard output as libavformat wants a stream: only `write`, so that it never tries to seek back."""
+
+    def __init__(self, stream) -> None:  # noqa: ANN001 - any binary writer
+        self._stream = stream
+        self.name = "standard output"
+
+    def write(self, data: bytes) -> int:
+        self._stream.write(data)
+        return len(data)
+
+
+def _temporary_beside(path: Path) -> Path:
+    return path.with_name(f".{path.stem[:80]}.partial-{uuid.uuid4().hex[:8]}{path.suffix}")
