@@ -1,0 +1,6 @@
+"""How good: PSNR, SSIM and MS-SSIM by the published conventions, on tensors (`pixel`) and on frames of video (`frame`)."""
+
+from .frame import METRICS, FrameScores, Metric, gaps, measure
+from .pixel import MS_SSIM_MIN_SIDE, PSNR_CAP, ms_ssim, psnr, ssim
+
+__all__ = ["METRICS", "MS_SSIM_MIN_SIDE", "PSNR_CAP", "FrameScores", "Metric", "gaps", "measure", "ms_ssim", "psnr", "ssim"]

@@ -1,0 +1,139 @@
+"""All pixel metrics of one frame against its reference, by the conventions of the published tables.
+
+Clip -> prepare -> Picture (8-bit RGB, BT.601 luma, stream planes) -> score -> FrameScores
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..color import luma_bt601, rgb_8bit
+from ..errors import ShapeError
+from ..types import MATRICES, Clip, ColorSpec, code_name
+from .pixel import MS_SSIM_MIN_SIDE, WINDOW, psnr, psnr_from_mse, ssim, ssim_and_ms_ssim
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is shown to people."""
+
+    label: str
+    #: dB, or empty for a ratio.
+    unit: str
+    #: Digits after the decimal point that mean something.
+    digits: int
+    meaning: str
+
+
+#: The fields of `FrameScores`; more is better in all of them.
+METRICS = {
+    "psnr": Metric("PSNR", "dB", 2, "RGB rounded to 8 bits, all channels"),
+    "ssim": Metric("SSIM", "", 4, "RGB rounded to 8 bits, mean of the channels"),
+    "ms_ssim": Metric("MS-SSIM", "", 4, "RGB rounded to 8 bits, five scales, mean of the channels"),
+    "psnr_y": Metric("PSNR-Y", "dB", 2, "BT.601 limited luma of the 8-bit RGB, as in the restoration tables"),
+    "ssim_y": Metric("SSIM-Y", "", 4, "BT.601 limited luma of the 8-bit RGB, as in the restoration tables"),
+    "psnr_luma": Metric("PSNR luma", "dB", 2, "luma plane as coded, at the stream's bit depth, as in codec curves"),
+}
+
+
+@dataclass(frozen=True)
+class FrameScores:
+    """The metrics of one frame; decibels are at most 100 (`PSNR_CAP`), which an identical frame has. None: `gaps` says why."""
+
+    psnr: float
+    ssim: float | None
+    ms_ssim: float | None
+    psnr_y: float
+    ssim_y: float | None
+    psnr_luma: float | None
+
+    def to_dict(self) -> dict[str, float | None]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One frame made ready for measuring."""
+
+    #: One frame.
+    clip: Clip
+    #: (1, 3, H, W) float32, whole numbers 0..255.
+    rgb: Tensor
+    #: (1, 1, H, W) float32 in 16..235, not rounded.
+    luma: Tensor
+
+
+def prepare(clip: Clip) -> Picture:
+    """A `Picture` of a clip of one frame; a reference that several videos are measured against is prepared once."""
+    if len(clip) != 1:
+        raise ShapeError(f"a picture is one frame, the clip has {len(clip)}")
+    rgb = rgb_8bit(clip)
+    return Picture(clip, rgb, luma_bt601(rgb / 255))
+
+
+def gaps(reference: Clip, distorted: Clip) -> dict[str, str]:
+    """The metrics that can't be computed on this pair, each with the reason."""
+    side = min(reference.width, reference.height)
+    reasons = {}
+    if side < WINDOW:
+        reasons.update(dict.fromkeys(("ssim", "ssim_y"), f"SSIM needs {WINDOW} pixels a side, the frames have {side}"))
+    if side < MS_SSIM_MIN_SIDE:
+        reasons["ms_ssim"] = f"MS-SSIM needs {MS_SSIM_MIN_SIDE} pixels a side, the frames have {side}"
+    height = reference.height
+    if _luma_scale(reference.color, height) != _luma_scale(distorted.color, height):
+        ours, theirs = _describe(reference.color, height), _describe(distorted.color, height)
+        reasons["psnr_luma"] = f"the luma planes don't mean the same: {ours} against {theirs}"
+    return reasons
+
+
+def score(reference: Picture, distorted: Picture) -> FrameScores:
+    """Measure one frame. Raises `ShapeError` where the sizes differ."""
+    if reference.rgb.shape != distorted.rgb.shape:
+        ours, theirs = reference.clip, distorted.clip
+        raise ShapeError(
+            f"the reference is {ours.width}x{ours.height} and the other video {theirs.width}x{theirs.height}",
+            hint="Only frames of the same size can be compared: scale one of the videos first.",
+        )
+    missing = gaps(reference.clip, distorted.clip)
+    structure, multi_scale = None, None
+    if "ms_ssim" not in missing:
+        structure, multi_scale = ssim_and_ms_ssim(reference.rgb, distorted.rgb)
+    elif "ssim" not in missing:
+        structure = ssim(reference.rgb, distorted.rgb)
+    return FrameScores(
+        psnr=float(psnr(reference.rgb, distorted.rgb)),
+        ssim=None if structure is None else float(structure),
+        ms_ssim=None if multi_scale is None else float(multi_scale),
+        psnr_y=float(psnr(reference.luma, distorted.luma)),
+        ssim_y=None if "ssim_y" in missing else float(ssim(reference.luma, distorted.luma)),
+        psnr_luma=None if "psnr_luma" in missing else _plane_psnr(reference.clip, distorted.clip),
+    )
+
+
+def measure(reference: Clip, distorted: Clip) -> list[FrameScores]:
+    """Scores of each frame of two clips of the same length and size; `ShapeError` otherwise."""
+    if len(reference) != len(distorted):
+        raise ShapeError(
+            f"the reference has {len(reference)} frames and the other clip {len(distorted)}",
+            hint="Compare clips of the same frames.",
+        )
+    frames = (slice(t, t + 1) for t in range(len(reference)))
+    return [score(prepare(reference[frame]), prepare(distorted[frame])) for frame in frames]
+
+
+def _plane_psnr(reference: Clip, distorted: Clip) -> float:
+    error = torch.from_numpy(reference.planes[0].astype(np.float32)) - torch.from_numpy(distorted.planes[0].astype(np.float32))
+    return psnr_from_mse(float(error.square_().mean()), reference.color.peak)
+
+
+def _luma_scale(color: ColorSpec, height: int) -> tuple[int, bool, int]:
+    return color.bit_depth, color.full_range, color.resolved_matrix(height)
+
+
+def _describe(color: ColorSpec, height: int) -> str:
+    depth, full_range, matrix = _luma_scale(color, height)
+    return f"{depth}-bit {'full' if full_range else 'limited'} {code_name(MATRICES, matrix)}"
