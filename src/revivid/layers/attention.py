@@ -59,3 +59,8 @@ class DropPath(nn.Module):
         keep = 1 - self.rate
         shape = (x.shape[0],) + (1,) * (x.dim() - 1)
         return x * (torch.rand(shape, device=x.device) < keep).to(x.dtype) / keep
+
+
+def path_rates(highest: float, blocks: int) -> list[float]:
+    """The drop rate of each block, rising evenly from 0 to `highest`."""
+    return [highest * i / max(1, blocks - 1) for i in range(blocks)]

@@ -39,7 +39,7 @@ class BlockOptions:
 
 
 def position_code(rows: int, columns: int, channels: int, device: torch.device | None = None) -> Tensor:
-    """The sine code (rows * columns, channels) that the mutual branch adds: half of the channels for the row, half for the column."""
+    """The sine code (rows * columns, channels) that the mutual branch adds: half of the channels for rows, half for columns."""
     half = channels // 2
     component = torch.arange(half, dtype=torch.float32, device=device)
     period = 10000 ** (2 * torch.div(component, 2, rounding_mode="floor") / half)

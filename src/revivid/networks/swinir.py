@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..errors import ShapeError, UsageError
-from ..layers.attention import DropPath, attend, relative_bias, split_heads
+from ..layers.attention import DropPath, attend, path_rates, relative_bias, split_heads
 from ..layers.mirror import mirror
 from ..layers.windows import WindowLayout, attend_in_windows, in_chunks, relative_position_index, window_layout
 from .published import without_derived
@@ -163,7 +163,7 @@ class SwinIR(nn.Module):
         self.patch_embed = nn.ModuleDict({"norm": norm_layer(embed_dim)} if patch_norm else {})
         self.absolute_pos_embed = nn.Parameter(torch.zeros(1, self.img_size[0] * self.img_size[1], embed_dim)) if ape else None
         self.pos_drop = nn.Dropout(drop_rate)
-        rates = iter(torch.linspace(0, drop_path_rate, sum(depths)).tolist())
+        rates = iter(path_rates(drop_path_rate, sum(depths)))
         self.layers = nn.ModuleList(
             ResidualGroup(
                 [

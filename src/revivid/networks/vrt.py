@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ShapeError, UsageError
+from ..layers.attention import path_rates
 from ..layers.mirror import mirror
 from ..layers.neighbours import GuidedAlignment, Neighbours, align_neighbours, neighbour_flows, neighbours
 from ..layers.spynet import SPyNet
@@ -138,7 +139,7 @@ class VRT(nn.Module):
             max(8, *(s * w for s, depth in zip(SCALES, mutual_depths, strict=True) if depth)) if any(mutual_depths) else 8
             for w in window[1:]
         ]
-        rates = iter(torch.linspace(0, drop_path_rate, sum(depths)).tolist())
+        rates = iter(path_rates(drop_path_rate, sum(depths)))
 
         def group(i: int, depth: int, window: tuple[int, int, int], *, mutual: bool = False) -> TmsaGroup:
             options = BlockOptions(
