@@ -119,7 +119,8 @@ class VideoWriter:
         self._muxer = muxer_for(path)
         self._last_tick: int | None = None
         self._durations: dict[int, int] = {}
-        self._end = Fraction(0)
+        #: Seconds at which the last written frame ends.
+        self.end = Fraction(0)
         if target.color.bit_depth not in encoding.bit_depths and not self._pipe:
             raise UsageError(f"{encoding.encoder} can't encode {target.color.bit_depth}-bit video")
         self._temporary = Path(self.path) if self._pipe else _temporary_beside(Path(self.path))
@@ -164,7 +165,7 @@ class VideoWriter:
                 tick = self._last_tick + 1
             frame.pts, frame.time_base = tick, self.target.time_base
             self._durations[tick] = max(1, round(duration / self.target.time_base))
-            self._last_tick, self._end = tick, time + duration
+            self._last_tick, self.end = tick, time + duration
             with self._reported():
                 if self._passthrough is not None and not self._pipe:
                     for packet in self._passthrough.until(time):
@@ -244,9 +245,9 @@ class VideoWriter:
         except av.error.FFmpegError as exc:
             raise OutputNotWritable(f"{self.path}: the written file can't be read back: {exc.strerror}") from exc
         slack = 2 / self.target.frame_rate + Fraction(1, 100)
-        if count != self.frames or abs(last_end - self._end) > slack:
+        if count != self.frames or abs(last_end - self.end) > slack:
             raise OutputNotWritable(
-                f"{self.path}: wrote {self.frames} frames ending at {float(self._end):.3f} s, "
+                f"{self.path}: wrote {self.frames} frames ending at {float(self.end):.3f} s, "
                 f"read back {count} ending at {float(last_end):.3f} s",
                 hint="Is the disk full?",
             )

@@ -1,0 +1,44 @@
+"""What a stage is: Iterator[Clip] -> Iterator[Clip], and what it declares so that the pipeline can plan.
+
+Every stage passes `tests/unit/test_stage_conformance.py`: sizes and times as declared, chunked equals whole, nothing buffered
+beyond its reach.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+from ..types import Clip
+
+
+class Stage(ABC):
+    """One step of a restoration. Subclasses set what they declare in `__init__` and implement `process`."""
+
+    #: As named on the command line and in recipes.
+    name: str = ""
+    #: Frames before and after that one output frame depends on.
+    temporal_reach: tuple[int, int] = (0, 0)
+    #: Output frames per input frame.
+    rate_factor: int = 1
+
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        """Size of the output for an input of `width` x `height`; the same unless a stage says otherwise."""
+        return width, height
+
+    def working_bytes(self, width: int, height: int) -> int:
+        """Bytes that the stage needs at its peak for input frames of this size, weights included; an estimate for the plan."""
+        del width, height
+        return 0
+
+    @abstractmethod
+    def process(self, clip: Clip) -> Clip:
+        """One clip in, one clip out. Stages with a temporal reach override `__call__` instead."""
+
+    def __call__(self, clips: Iterator[Clip]) -> Iterator[Clip]:
+        for clip in clips:
+            yield self.process(clip)
+
+    def describe(self) -> str:
+        """For the plan: what it does, in a few words."""
+        return self.name

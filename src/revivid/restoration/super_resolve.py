@@ -1,0 +1,60 @@
+"""Super-resolution of decoded video with one of the package's own networks, in the stream's YUV planes."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import UsageError
+from ..types import Clip
+from .embedded import best_dtype, load_embedded
+from .stage import Stage
+
+#: CRF to assume where neither the recipe, nor the stream, nor the user says one: x265's own default.
+DEFAULT_CRF = 28.0
+
+
+class SuperResolve(Stage):
+    """Upscale by 2 or 4 what came out of a video encoder.
+
+    `weights` names embedded weights (`compactsr-x4`); `crf` is the x265 CRF that the input was encoded with, or its equal.
+    Works frame by frame (temporal reach 0), in bfloat16 where the processor computes in it and in float32 elsewhere.
+    """
+
+    name = "super-resolve"
+
+    def __init__(self, factor: int, crf: float = DEFAULT_CRF, weights: str | None = None) -> None:
+        if factor not in (2, 4):
+            raise UsageError(f"super-resolution by {factor} is not offered", hint="Choose 2 or 4.")
+        self.factor = factor
+        self.crf = min(max(float(crf), 0.0), 51.0)
+        self.weights = weights or f"compactsr-x{factor}"
+        self.module = load_embedded(self.weights)
+        if getattr(self.module, "scale", None) != factor:
+            raise UsageError(f"{self.weights} does not upscale by {factor}", hint=f"Choose compactsr-x{factor}.")
+        self.dtype = best_dtype()
+
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        return width * self.factor, height * self.factor
+
+    def working_bytes(self, width: int, height: int) -> int:
+        channels = max(p.shape[0] for p in self.module.parameters() if p.ndim == 4)
+        features = 3 * channels * 4 * width * height // 4
+        output = 6 * self.factor**2 * width * height
+        return features + output + sum(p.numel() * 4 for p in self.module.parameters())
+
+    def process(self, clip: Clip) -> Clip:
+        y, u, v = (torch.from_numpy(plane) for plane in clip.planes)
+        crf = torch.full((1,), self.crf)
+        luma, chroma = [], []
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.dtype is torch.bfloat16):
+            for t in range(len(clip)):  # one by one: a frame's features fit into the cache, a clip's don't
+                frame_uv = torch.stack([u[t], v[t]])[None]
+                upscaled = self.module.restore(y[t][None, None], frame_uv, crf, clip.color.bit_depth)  # type: ignore[operator]
+                luma.append(upscaled[0][:, 0])
+                chroma.append(upscaled[1])
+        uv = torch.cat(chroma)
+        return clip.with_planes(torch.cat(luma).numpy(), uv[:, 0].numpy(), uv[:, 1].numpy())
+
+    def describe(self) -> str:
+        kind = "bf16" if self.dtype is torch.bfloat16 else "fp32"
+        return f"super-resolve x{self.factor} with {self.weights} at CRF {self.crf:g} ({kind})"

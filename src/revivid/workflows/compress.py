@@ -1,0 +1,111 @@
+"""`compress`: a real video becomes small (first paper, section 4.2: libx265, CRF 28, a quarter of the size).
+
+    read -> pad to a multiple of 2/scale -> downscale (bicubic, as FFmpeg's scaler does by default) -> encode + recipe
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from fractions import Fraction
+from itertools import islice
+
+from ..codecs import codec, encoding
+from ..codecs.loop import LoopSettings, encode_decode
+from ..errors import UsageError
+from ..media import scale as scaling
+from ..media.source import is_pipe
+from ..pipeline import ProgressFunction, chain
+from ..recipe import Recipe, StageSpec
+from ..restoration.stage import Stage
+from ..types import Clip, join
+from .job import Job, JobResult, Plan, open_reader, sampled
+from .options import CompressOptions, make
+
+#: Frames that the dry run encodes to estimate time and size.
+SAMPLE_FRAMES = 24
+
+
+class Downscale(Stage):
+    """Shrink by a whole factor, after padding so that the factor is exact and 4:2:0 stays whole: restoring crops it back."""
+
+    name = "downscale"
+
+    def __init__(self, factor: int) -> None:
+        self.factor = factor
+
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        multiple = 2 * self.factor
+        return -(-width // multiple) * 2, -(-height // multiple) * 2
+
+    def process(self, clip: Clip) -> Clip:
+        padded = scaling.pad_to_multiple(clip, 2 * self.factor)
+        if self.factor == 1:
+            return padded
+        return scaling.resize(padded, padded.width // self.factor, padded.height // self.factor, "BICUBIC")
+
+    def describe(self) -> str:
+        return f"downscale to 1/{self.factor}" if self.factor > 1 else "pad to even"
+
+
+def compress(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    progress: ProgressFunction | None = None,
+    **options: object,
+) -> JobResult:
+    """Compress `source` (a file, or `-` for y4m on standard input) into `output` (.mp4, .mkv, .mov).
+
+    Options are the fields of `CompressOptions`. The output carries a `Recipe`, which `restore` follows. Raises the errors of
+    `revivid.errors`; whatever is raised, no half file is left.
+    """
+    return _job(source, output, make(CompressOptions, dict(options))).run("compress", progress)
+
+
+def plan_compress(
+    source: str | os.PathLike[str], output: str | os.PathLike[str], *, sample: bool = True, **options: object
+) -> Plan:
+    """What `compress` would do; with `sample`, time and size are estimated by encoding a few frames."""
+    chosen = make(CompressOptions, dict(options))
+    job = _job(source, output, chosen)
+    plan = job.plan()
+    if not sample or is_pipe(source):
+        return plan
+    started = time.monotonic()
+    clips = list(islice(chain(open_reader(source, chosen), job.stages), SAMPLE_FRAMES // job.reader.clip_length))
+    small = join(clips)
+    settings = {k: v for k, v in job.encoding.options.items() if k not in ("crf", "preset")}
+    loop = LoopSettings(job.encoding.encoder, chosen.crf or 0.0, chosen.preset or "", settings, threads=0)
+    _, size = encode_decode(small, loop)
+    return sampled(plan, time.monotonic() - started, size, len(small))
+
+
+def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options: CompressOptions) -> Job:
+    if is_pipe(output):
+        raise UsageError("a compressed file can't go to standard output", hint="Name a file: -o small.mp4")
+    reader = open_reader(source, options)
+    info = reader.info
+    factor = int(1 / Fraction(options.scale))
+    stage = Downscale(factor)
+    width, height = stage.output_size(info.width, info.height)
+    smallest = codec(options.codec).min_side
+    if min(width, height) < smallest:
+        raise UsageError(
+            f"{reader.path}: at scale {options.scale} the picture would be {width}x{height}; {options.codec} needs {smallest} a side",
+            hint="Choose a larger --scale, or --codec x264, which takes smaller pictures.",
+        )
+    settings = encoding(
+        options.codec, info.color, crf=options.crf, preset=options.preset, hdr=info.hdr, params=options.codec_params
+    )
+    stages = () if factor == 1 else (StageSpec("super-resolve", {"scale": factor}),)
+    recipe = Recipe(
+        width=info.width,
+        height=info.height,
+        scale=Fraction(options.scale),
+        codec=options.codec,
+        crf=options.crf or 0.0,
+        preset=options.preset or "",
+        stages=stages,
+    )
+    return Job(reader, os.fspath(output), [stage], settings, options, recipe)

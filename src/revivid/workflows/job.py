@@ -1,0 +1,211 @@
+"""One pass over a video, planned before it runs: reader -> stages -> writer, with what `--dry-run` prints.
+
+`Job` is what `compress` and `restore` have in common; they differ only in stages, encoding and recipe.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from ..errors import PartialResult
+from ..limits import check_frame_size
+from ..media.passthrough import Passthrough
+from ..media.read import VideoReader
+from ..media.source import is_pipe
+from ..media.write import Encoding, Target, VideoWriter, check_output, muxer_for
+from ..pipeline import Progress, ProgressFunction, run
+from ..recipe import Recipe
+from ..restoration.stage import Stage
+from .options import Source
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job will do, for people and as JSON."""
+
+    source: str
+    output: str
+    #: One line per step, in order.
+    steps: tuple[str, ...]
+    #: Frames that will be read, by the header (None: unknown).
+    frames: int | None
+    input_size: tuple[int, int]
+    output_size: tuple[int, int]
+    #: Bytes of memory that the widest step needs, an estimate.
+    memory_bytes: int
+    notices: tuple[str, ...] = ()
+    #: Measured on a few frames: seconds and output bytes for the whole video (None: not sampled).
+    estimated_seconds: float | None = None
+    estimated_bytes: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        data = dict(vars(self))
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What a job did."""
+
+    output: str
+    #: Frames written.
+    frames: int
+    #: Bytes of the whole file and of its video stream alone.
+    size_bytes: int
+    video_bytes: int
+    width: int
+    height: int
+    #: Seconds of video, and seconds that the job took.
+    duration: float
+    seconds: float
+    notices: tuple[str, ...] = ()
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of work, decoding and encoding included."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        data = {**vars(self), "notices": list(self.notices), "fps": round(self.fps, 2)}
+        data["seconds"] = round(self.seconds, 3)
+        return data
+
+
+@dataclass
+class Job:
+    """A planned pass. `plan()` describes it without running, `run()` does it."""
+
+    reader: VideoReader
+    output: str
+    stages: Sequence[Stage]
+    encoding: Encoding
+    options: Source
+    recipe: Recipe | None = None
+    notices: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._muxer = muxer_for(self.output)
+        check_output(self.output, overwrite=self.options.overwrite, inputs=(self.reader.path,))
+        width, height = self.size
+        check_frame_size(width, height, self.output)
+        self._passthrough = self._carry()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the output."""
+        size = (self.reader.info.width, self.reader.info.height)
+        for stage in self.stages:
+            size = stage.output_size(*size)
+        return size
+
+    def plan(self) -> Plan:
+        info = self.reader.info
+        size, memory, steps = (info.width, info.height), 0, [f"read {info.codec} {info.width}x{info.height} {info.color.describe()}"]
+        for stage in self.stages:
+            memory = max(memory, stage.working_bytes(*size))
+            size = stage.output_size(*size)
+            steps.append(f"{stage.describe()} -> {size[0]}x{size[1]}")
+        written = " ".join(f"{k}={v}" for k, v in self.encoding.options.items() if not k.endswith("params"))
+        steps.append("write y4m to standard output" if is_pipe(self.output) else f"write {self.encoding.encoder} {written}")
+        if self._passthrough is not None:
+            steps += [f"carry stream {p.index} ({p.kind} {p.codec}): {p.action}" for p in self._passthrough.plans]
+        frame_bytes = 3 * size[0] * size[1] * (1 if info.color.bit_depth == 8 else 2) // 2
+        return Plan(
+            source=self.reader.path,
+            output=self.output,
+            steps=tuple(steps),
+            frames=self.reader.expected_frames,
+            input_size=(info.width, info.height),
+            output_size=size,
+            memory_bytes=memory + 40 * frame_bytes,
+            notices=tuple(self._all_notices()),
+        )
+
+    def run(self, step: str, report: ProgressFunction | None = None) -> JobResult:
+        """Do it. Raises what reading, restoring or writing raises; `PartialResult` after the output is in place."""
+        info = self.reader.info
+        width, height = self.size
+        started = time.monotonic()
+        target = Target(
+            width=width,
+            height=height,
+            color=info.color,
+            frame_rate=self.reader.frame_rate,
+            time_base=self._time_base(),
+            sample_aspect=info.sample_aspect,
+        )
+        writer = VideoWriter(
+            self.output,
+            target,
+            self.encoding,
+            overwrite=self.options.overwrite,
+            passthrough=self._passthrough,
+            tags=self._passthrough.tags() if self._passthrough else {},
+            recipe=self.recipe.to_json() if self.recipe else None,
+        )
+        progress = Progress(step, total=self.reader.expected_frames)
+        with writer:
+            run(self.reader, self.stages, writer, progress, report)
+        result = JobResult(
+            output=self.output,
+            frames=writer.frames,
+            size_bytes=0 if is_pipe(self.output) else Path(self.output).stat().st_size,
+            video_bytes=writer.video_bytes,
+            width=width,
+            height=height,
+            duration=float(writer.end),
+            seconds=time.monotonic() - started,
+            notices=tuple(self._all_notices()),
+        )
+        if self.reader.damage:
+            raise PartialResult(
+                f"{self.output}: {result.frames} frames were kept; {self.reader.damage.describe()}",
+                hint="This is all that decodes of the input.",
+            )
+        return result
+
+    def _carry(self) -> Passthrough | None:
+        if is_pipe(self.reader.path) or is_pipe(self.output):
+            return None
+        return Passthrough(
+            self.reader.path,
+            self._muxer,
+            start=self.reader.start,
+            duration=self.reader.length,
+            keep_audio=self.options.audio,
+        )
+
+    def _time_base(self) -> Fraction:
+        """The reader's ticks, made finer where a start lies between two of them."""
+        base = self.reader.time_base
+        start = self.reader.start
+        if not start:
+            return base
+        finer = Fraction(1, (start / base).denominator) * base
+        return finer if finer >= Fraction(1, 10_000_000) else base
+
+    def _all_notices(self) -> list[str]:
+        carried = self._passthrough.notices if self._passthrough is not None else []
+        return [*self.reader.notices, *self.notices, *carried]
+
+
+def open_reader(source: str | os.PathLike[str], options: Source) -> VideoReader:
+    """The reader that the options ask for."""
+    return VideoReader(
+        source, start=options.start, duration=options.duration, fps=options.fps, allow_damaged=options.allow_damaged
+    )
+
+
+def sampled(plan: Plan, seconds: float, size_bytes: int, frames: int) -> Plan:
+    """The plan with an estimate for the whole from a sample of `frames`."""
+    if not plan.frames or not frames:
+        return plan
+    factor = plan.frames / frames
+    return replace(plan, estimated_seconds=round(seconds * factor, 1), estimated_bytes=round(size_bytes * factor))
+

@@ -1,0 +1,132 @@
+"""`restore`: decode, run the stages that the file's recipe (or the user) names, crop to the original size, encode.
+
+    read -> stages -> crop to the recipe's size -> encode + the streams that the compressed file carried
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from itertools import islice
+
+from ..codecs import CODECS, encoding
+from ..errors import UsageError
+from ..media.probe import stream_crf
+from ..media.read import VideoReader
+from ..media.source import is_pipe
+from ..media.write import Encoding, muxer_for
+from ..pipeline import ProgressFunction, chain
+from ..recipe import Recipe, StageSpec
+from ..restoration import build
+from ..restoration.geometry import Crop, PadToEven
+from ..restoration.stage import Stage
+from ..restoration.super_resolve import DEFAULT_CRF
+from .job import Job, JobResult, Plan, open_reader, sampled
+from .options import RestoreOptions, make
+
+#: What `--out-codec auto` means: fast, and good enough that the restored detail survives.
+_AUTO = {8: ("x264", 16.0, "veryfast"), 10: ("x265", 18.0, "ultrafast"), 12: ("x265", 18.0, "ultrafast")}
+SAMPLE_FRAMES = 8
+
+
+def restore(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    progress: ProgressFunction | None = None,
+    **options: object,
+) -> JobResult:
+    """Restore `source` into `output` (`-`: y4m on standard output). Options are the fields of `RestoreOptions`.
+
+    With no stage option the recipe inside the file is followed; a file without one is a `UsageError`. Raises the errors of
+    `revivid.errors`; whatever is raised, no half file is left.
+    """
+    return _job(source, output, make(RestoreOptions, dict(options))).run("restore", progress)
+
+
+def plan_restore(
+    source: str | os.PathLike[str], output: str | os.PathLike[str], *, sample: bool = True, **options: object
+) -> Plan:
+    """What `restore` would do; with `sample`, the time is estimated by restoring a few frames (not encoding them)."""
+    chosen = make(RestoreOptions, dict(options))
+    job = _job(source, output, chosen)
+    plan = job.plan()
+    if not sample or is_pipe(source):
+        return plan
+    started = time.monotonic()
+    clips = list(islice(chain(open_reader(source, chosen), job.stages), SAMPLE_FRAMES // job.reader.clip_length))
+    estimated = sampled(plan, time.monotonic() - started, 0, sum(len(clip) for clip in clips))
+    return Plan(**{**vars(estimated), "estimated_bytes": None})
+
+
+def restoration_stages(reader: VideoReader, options: RestoreOptions) -> tuple[list[Stage], list[str]]:
+    """The stages for a file, ending at the original's size, and what the user should know about the choice."""
+    recipe = Recipe.from_json(reader.info.recipe) if reader.info.recipe else None
+    notices: list[str] = []
+    if options.super_resolve is not None:
+        specs = (StageSpec("super-resolve", {"scale": options.super_resolve}),)
+    elif recipe is not None:
+        specs = recipe.stages
+    else:
+        raise UsageError(
+            f"{reader.path} carries no recipe, so there is nothing to follow",
+            hint="Name what to do: --super-resolve 2 or --super-resolve 4.",
+        )
+    if not specs:
+        notices.append("the recipe names no stage (the file was compressed at full size): frames pass as they decode")
+    if options.network is not None:
+        specs = tuple(StageSpec(spec.stage, {**spec.options, "network": options.network}) for spec in specs)
+    crf = _input_crf(reader, recipe, options, notices)
+    stages = [build(spec, crf) for spec in specs]
+    if recipe is not None and _cropping_fits(reader, stages, recipe):
+        stages.append(Crop(recipe.width, recipe.height))
+    return stages, notices
+
+
+def _input_crf(reader: VideoReader, recipe: Recipe | None, options: RestoreOptions, notices: list[str]) -> float:
+    if options.input_crf is not None:
+        return options.input_crf
+    if recipe is not None and recipe.codec in CODECS:
+        return recipe.crf * CODECS[recipe.codec].x265_crf_ratio
+    from_stream = stream_crf(reader.path)
+    if from_stream is not None:
+        notices.append(f"the stream says it was encoded at CRF {from_stream:g}")
+        return from_stream
+    notices.append(f"nothing says at which CRF the input was encoded: {DEFAULT_CRF:g} is assumed (--input-crf)")
+    return DEFAULT_CRF
+
+
+def _cropping_fits(reader: VideoReader, stages: list[Stage], recipe: Recipe) -> bool:
+    """The recipe's size is what padding made a little larger; after other stages than its own it means nothing."""
+    width, height = reader.info.width, reader.info.height
+    for stage in stages:
+        width, height = stage.output_size(width, height)
+    slack = 2 / recipe.scale
+    return 0 <= width - recipe.width < slack and 0 <= height - recipe.height < slack
+
+
+def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options: RestoreOptions) -> Job:
+    reader = open_reader(source, options)
+    stages, notices = restoration_stages(reader, options)
+    name, settings = _encoding(reader, os.fspath(output), options)
+    size = (reader.info.width, reader.info.height)
+    for stage in stages:
+        size = stage.output_size(*size)
+    if (size[0] % 2 or size[1] % 2) and not settings.odd_sizes and not is_pipe(output):
+        stages.append(PadToEven())
+        notices.append(f"{size[0]}x{size[1]} is stored as {stages[-1].output_size(*size)}: 4:2:0 {name} has even sides only")
+    return Job(reader, os.fspath(output), stages, settings, options, None, notices)
+
+
+def _encoding(reader: VideoReader, output: str, options: RestoreOptions) -> tuple[str, Encoding]:
+    color = reader.info.color
+    name, crf, preset = _AUTO[color.bit_depth]
+    if options.lossless or options.out_codec == "ffv1":
+        name, crf, preset = "ffv1", None, None
+        if muxer_for(output) not in ("matroska", "yuv4mpegpipe"):
+            raise UsageError(f"{output}: lossless output is FFV1 in Matroska", hint="Name the output .mkv.")
+    elif options.out_codec not in ("auto", name):
+        name, crf, preset = options.out_codec, None, None
+    crf = options.out_crf if options.out_crf is not None else crf
+    preset = options.out_preset or preset
+    return name, encoding(name, color, crf=crf, preset=preset, hdr=reader.info.hdr)
