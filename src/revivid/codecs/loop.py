@@ -1,0 +1,110 @@
+"""A video encoder and its decoder back to back, in memory: what a Clip looks like after compression, and what it costs.
+
+    Clip -> encoder -> packets (their bytes are counted) -> decoder -> Clip of the same frames and times
+
+Training needs this thousands of times on short clips, so no container and no file is involved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+import av
+import av.error
+import numpy as np
+
+from ..errors import CorruptInput, MissingTool, ShapeError, UsageError
+from ..media.frames import from_planes, to_planes, working_format
+from ..types import Clip
+
+#: Encoder -> the decoder of its stream.
+DECODERS = {"libx265": "hevc", "libx264": "h264", "libsvtav1": "libdav1d"}
+#: x265's coding tree unit. On smaller pictures x265 4.1 writes past its buffers ("free(): invalid next size", seen at 40x60 and
+#: 48x48), which ends the whole process.
+X265_MIN_SIDE = 64
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How the encoder is to work; the defaults are those of `revivid compress`."""
+
+    encoder: str = "libx265"
+    #: Constant rate factor, in the encoder's own range; fractions are allowed for x264 and x265.
+    crf: float = 28.0
+    preset: str = "medium"
+    #: Further options of the encoder by FFmpeg's names.
+    options: dict[str, str] = field(default_factory=dict)
+    #: Threads of the encoder and of the decoder each; one, where many clips are worked on side by side.
+    threads: int = 1
+
+
+def encode_decode(clip: Clip, settings: LoopSettings | None = None) -> tuple[Clip, int]:
+    """The clip as a viewer would get it, and the bytes of the elementary stream.
+
+    Raises `MissingTool` where this build of FFmpeg lacks the encoder, `UsageError` where the encoder refuses the options and
+    `CorruptInput` where not every frame comes back.
+    """
+    settings = settings or LoopSettings()
+    packets = _encode(clip, settings)
+    frames = _decode(packets, settings)
+    if len(frames) != len(clip):
+        raise CorruptInput(f"{settings.encoder} gave back {len(frames)} of {len(clip)} frames")
+    planes = [to_planes(frame, clip.color, rotation=0) for frame in frames]
+    y, u, v = (np.stack(plane) for plane in zip(*planes, strict=True))
+    return clip.with_planes(y, u, v), sum(packet.size for packet in packets)
+
+
+def _encode(clip: Clip, settings: LoopSettings) -> list[av.Packet]:
+    if not len(clip):
+        raise ShapeError("no frames to encode")
+    if settings.encoder == "libx265" and min(clip.width, clip.height) < X265_MIN_SIDE:
+        raise ShapeError(f"{clip.width}x{clip.height} is too small for x265: {X265_MIN_SIDE} pixels a side at least")
+    encoder = _context(settings.encoder, "w")
+    # Frame numbers, not the clip's times: the rate control must not depend on how a clip was cut out of its video.
+    rate = 1 / (clip.durations[0] or Fraction(1, 25))
+    rate = Fraction(rate).limit_denominator(1001)
+    encoder.width, encoder.height, encoder.pix_fmt = clip.width, clip.height, working_format(clip.color.bit_depth)
+    encoder.framerate, encoder.time_base = rate, 1 / rate
+    encoder.thread_count = settings.threads
+    encoder.options = _options(settings)
+    packets: list[av.Packet] = []
+    try:
+        for t, picture in enumerate(zip(*clip.planes, strict=True)):
+            frame = from_planes(picture, clip.color)
+            frame.pts, frame.time_base = t, 1 / rate
+            packets += encoder.encode(frame)
+        packets += encoder.encode(None)
+    except (av.error.FFmpegError, ValueError) as fault:
+        raise UsageError(
+            f"{settings.encoder} can't encode {clip.width}x{clip.height} at crf {settings.crf} ({settings.preset}): {fault}",
+            hint="Sizes must be even; check the preset's name and the range of the crf.",
+        ) from fault
+    return packets
+
+
+def _decode(packets: list[av.Packet], settings: LoopSettings) -> list[av.VideoFrame]:
+    decoder = _context(DECODERS[settings.encoder], "r")
+    decoder.thread_count = settings.threads
+    frames = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
+    return [frame for frame in frames if isinstance(frame, av.VideoFrame)]
+
+
+def _context(codec: str, mode: Literal["r", "w"]) -> av.VideoCodecContext:
+    try:
+        context = av.CodecContext.create(codec, mode)
+    except (av.error.FFmpegError, ValueError) as fault:
+        raise MissingTool(
+            f"this build of FFmpeg has no {codec}", hint="PyAV's wheels from the package index have it: reinstall `av`."
+        ) from fault
+    assert isinstance(context, av.VideoCodecContext)
+    return context
+
+
+def _options(settings: LoopSettings) -> dict[str, str]:
+    options = {"crf": str(settings.crf), "preset": settings.preset, **settings.options}
+    if settings.encoder == "libx265":
+        pools = f"log-level=none:pools={settings.threads}:frame-threads=1" if settings.threads == 1 else "log-level=none"
+        options["x265-params"] = ":".join(filter(None, [options.get("x265-params"), pools]))
+    return options
