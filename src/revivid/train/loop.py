@@ -1,0 +1,215 @@
+"""The training loop: scenes -> patches -> network -> loss -> AdamW, with a mean of the weights, checkpoints and a log.
+
+    run(recipe, data, out) -> out/scenes/*.npz        what `data.prepare` made (another folder by `cache`)
+                              out/checkpoint.pt       everything that `resume` needs to go on bit for bit
+                              out/log.jsonl           one line per validation
+                              out/NAME.safetensors    the averaged weights, ready for `weights.embedded`
+                              out/training.png        loss and gain so far
+
+A resumed training ends with the very weights of one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .. import networks
+from ..errors import CorruptInput, OutputExists, UsageError
+from ..networks.precision import best_dtype
+from ..weights import embedded
+from .data import Scene, held_out, load, prepare
+from .losses import planes_loss
+from .patches import Patches
+from .plot import plot_log
+from .recipe import TrainingRecipe, TrainSettings, load_recipe
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def run(
+    recipe_path: str | Path,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    cache: Path | None = None,
+    workers: int = 2,
+    report: Report | None = None,
+) -> Path:
+    """Train by a recipe on the photographs and clips under `data`; returns the weight file in `out`.
+
+    `report` receives each line of the log. Raises `OutputExists` where `out` holds a training that `resume` doesn't ask for,
+    and `UsageError` where a checkpoint belongs to another recipe.
+    """
+    recipe = load_recipe(recipe_path)
+    if (out / "checkpoint.pt").exists() and not resume:
+        raise OutputExists(f"{out} holds a training already", hint="Continue it with --resume or choose another folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    scenes = load(prepare(data, cache or out / "scenes", recipe.data, workers))
+    training = Training(recipe, scenes, out)
+    if resume and (out / "checkpoint.pt").exists():
+        training.restore()
+    return training.finish(report)
+
+
+class Training:
+    """One training in progress: the network, its optimiser, its averaged weights and the iteration."""
+
+    def __init__(self, recipe: TrainingRecipe, scenes: list[Scene], out: Path) -> None:
+        self.recipe, self.out, self.iteration = recipe, out, 0
+        self.settings = recipe.train
+        torch.manual_seed(self.settings.seed)
+        self.network = networks.build(recipe.network, **recipe.hyperparameters).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=self.settings.weight_decay
+        )
+        self.held_out = [scene for scene in scenes if held_out(scene.name)]
+        learned = [scene for scene in scenes if not held_out(scene.name)]
+        self.patches = Patches(
+            learned,
+            scale=recipe.data.scale,
+            size=self.settings.patch,
+            batch=self.settings.batch,
+            candidates=self.settings.candidates,
+            seed=self.settings.seed,
+        )
+        self.dtype = best_dtype()
+
+    def finish(self, report: Report | None = None) -> Path:
+        """Run the iterations that are left; returns the weight file."""
+        since, losses = time.monotonic(), []
+        while self.iteration < self.settings.iterations:
+            losses.append(self.step())
+            if self.iteration % self.settings.validate_every == 0 or self.iteration == self.settings.iterations:
+                rate = len(losses) / (time.monotonic() - since)
+                line = {"iteration": self.iteration, "loss": sum(losses) / len(losses), "iterations_per_second": round(rate, 3)}
+                line |= {"gain_db": self.validate(), "time": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+                self.save()
+                with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
+                    log.write(json.dumps(line) + "\n")
+                plot_log(self.out / "log.jsonl", self.out / "training.png")
+                if report is not None:
+                    report(line)
+                since, losses = time.monotonic(), []
+        return self.write_weights()
+
+    def step(self) -> float:
+        """One iteration; returns its loss."""
+        batch = self.patches.batch(self.iteration)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.iteration, self.settings)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            y, uv = self.network(batch.y, batch.uv, batch.crf)
+        loss = planes_loss(
+            y, uv, batch.truth_y, batch.truth_uv, epsilon=self.settings.epsilon, chroma_weight=self.settings.chroma_weight
+        )
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        self.optimiser.step()
+        self.iteration += 1
+        # A young mean forgets its random start faster.
+        keep = min(self.settings.ema, self.iteration / (self.iteration + 10))
+        for key, value in self.network.state_dict().items():
+            self.average[key].lerp_(value, 1 - keep)
+        return loss.item()
+
+    @torch.inference_mode()
+    def validate(self) -> dict[str, float]:
+        """Mean luma gain over bicubic in dB on the first frame of each held-out scene, by third of the CRF range and in all."""
+        network = self.averaged_network()
+        gains: dict[str, list[float]] = {}
+        scale = self.recipe.data.scale
+        for scene in self.held_out:
+            truth = torch.from_numpy(scene.truth[0][:1])[None].float()
+            for (y, u, v), crf in zip(scene.degraded, scene.crfs, strict=True):
+                codes_y = torch.from_numpy(y[:1])[None]
+                codes_uv = torch.stack([torch.from_numpy(u[0]), torch.from_numpy(v[0])])[None]
+                restored, _ = network.restore(codes_y, codes_uv, torch.tensor([crf]))
+                bicubic = F.interpolate(codes_y.float(), scale_factor=scale, mode="bicubic").round().clamp(0, 255)
+                gain = 10 * math.log10(_error(bicubic, truth) / _error(restored.float(), truth))
+                for name in ("all", self._third(crf)):
+                    gains.setdefault(name, []).append(gain)
+        return {name: round(sum(values) / len(values), 4) for name, values in sorted(gains.items())}
+
+    def _third(self, crf: float) -> str:
+        low, high = self.recipe.data.crf_min, self.recipe.data.crf_max
+        third = min(int(3 * (crf - low) / (high - low)), 2)
+        return f"crf {low + third * (high - low) / 3:.0f}-{low + (third + 1) * (high - low) / 3:.0f}"
+
+    def averaged_network(self) -> Any:
+        """The network with the averaged weights, in eval mode."""
+        network = networks.build(self.recipe.network, **self.recipe.hyperparameters)
+        network.load_state_dict(self.average)
+        return network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+    def save(self) -> None:
+        """Write the checkpoint; the one before stays until this one is whole."""
+        state = {
+            "recipe": dataclasses.asdict(self.recipe),
+            "iteration": self.iteration,
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+        }
+        partial = self.out / "checkpoint.pt.partial"
+        torch.save(state, partial)
+        partial.replace(self.out / "checkpoint.pt")
+        self.write_weights()
+
+    def restore(self) -> None:
+        """Go back to the checkpoint in `out`."""
+        path = self.out / "checkpoint.pt"
+        try:
+            state = torch.load(path, weights_only=True)
+        except Exception as fault:  # torch raises pickle, zip and runtime errors alike
+            raise CorruptInput(f"{path} is damaged: {fault}", hint="Delete it to start afresh.") from fault
+        if state["recipe"] != dataclasses.asdict(self.recipe):
+            raise UsageError(f"{path} belongs to another recipe", hint="Resume with the recipe that began it.")
+        self.iteration = state["iteration"]
+        self.network.load_state_dict(state["network"])
+        self.average = state["average"]
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def write_weights(self) -> Path:
+        """Store the averaged weights as they travel in the package."""
+        data, sources = self.recipe.data, len({scene.name for scene in self.patches.scenes})
+        trained_on = f"{len(self.patches.scenes)} scenes of {sources} photographs and clips"
+        metadata = embedded.Metadata(
+            network=self.recipe.network,
+            hyperparameters=self.recipe.hyperparameters,
+            recipe=self.recipe.name,
+            iterations=self.iteration,
+            date=datetime.now(timezone.utc).date().isoformat(),
+            licence="Apache-2.0",
+            trained_on=f"{trained_on}, x265 {data.preset} CRF {data.crf_min:g}-{data.crf_max:g}",
+        )
+        path = self.out / f"{self.recipe.name}.safetensors"
+        embedded.write(path, metadata, self.average)
+        return path
+
+
+def learning_rate(iteration: int, settings: TrainSettings) -> float:
+    """Linear warm-up, then half a cosine down to the final rate."""
+    if iteration < settings.warmup:
+        return settings.learning_rate * (iteration + 1) / settings.warmup
+    progress = (iteration - settings.warmup) / max(settings.iterations - settings.warmup, 1)
+    low = settings.final_learning_rate
+    return low + (settings.learning_rate - low) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _error(a: Tensor, b: Tensor) -> float:
+    """Mean squared error in code values, never zero."""
+    return max((a - b).square().mean().item(), 1e-6)

@@ -1,0 +1,106 @@
+"""Training recipes: TOML files with strict keys, one section per part of the work.
+
+[network]   name and hyper-parameters, as `networks.build` takes them
+[data]      `DataSettings`
+[train]     `TrainSettings`
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import InputNotReadable, UsageError
+from .data import DataSettings
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """The optimisation: AdamW with warm-up and cosine decay, an exponential mean of the weights, a Charbonnier loss."""
+
+    iterations: int = 20_000
+    #: Patches per iteration and their size in degraded pixels.
+    batch: int = 16
+    patch: int = 48
+    #: Random places of which the most textured one becomes a patch.
+    candidates: int = 2
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-6
+    warmup: int = 200
+    weight_decay: float = 0.0
+    #: Largest norm of all gradients together.
+    clip_norm: float = 0.5
+    #: Share of the mean of the weights that one iteration keeps.
+    ema: float = 0.999
+    #: Charbonnier's epsilon, and the weight of chroma against luma.
+    epsilon: float = 1e-3
+    chroma_weight: float = 0.2
+    #: Iterations between validations, each with a checkpoint and a line in the log.
+    validate_every: int = 500
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    name: str
+    network: str
+    hyperparameters: dict[str, Any]
+    data: DataSettings = field(default_factory=DataSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+
+def load_recipe(path: str | Path) -> TrainingRecipe:
+    """A recipe from a file, or from the package by name (`compactsr-x4`, with or without `.toml`).
+
+    Raises `InputNotReadable` where there is none, `UsageError` for what is not TOML, unknown sections or keys, and wrong types.
+    """
+    path = Path(path)
+    source = path
+    if not path.is_file() and path.parent == Path():
+        source = resources.files("revivid.train") / "recipes" / f"{path.stem}.toml"
+    try:
+        table = tomllib.loads(source.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise InputNotReadable(f"no training recipe {path}", hint=f"The package has: {', '.join(names())}.") from fault
+    except ValueError as fault:
+        raise UsageError(f"{path} is not TOML: {fault}") from fault
+    _check_keys(table, {"network", "data", "train"}, str(path))
+    network = dict(table.get("network", {}))
+    if not isinstance(network.get("name"), str):
+        raise UsageError(f"{path}: [network] wants a name")
+    name = network.pop("name")
+    data = _section(DataSettings, table.get("data", {}), f"{path} [data]")
+    return TrainingRecipe(path.stem, name, network, data, _section(TrainSettings, table.get("train", {}), f"{path} [train]"))
+
+
+def names() -> list[str]:
+    """The recipes that come with the package."""
+    folder = resources.files("revivid.train") / "recipes"
+    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+
+
+def _section(cls: type[T], table: dict[str, Any], where: str) -> T:
+    defaults = {f.name: f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    _check_keys(table, set(defaults), where)
+    for key, value in table.items():
+        wanted = type(defaults[key])
+        if isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else wanted):
+            raise UsageError(f"{where}: {key} = {value!r} must be {wanted.__name__}")
+    return cls(**table)
+
+
+def _check_keys(table: dict[str, Any], known: set[str], where: str) -> None:
+    unknown = sorted(set(table) - known)
+    if unknown:
+        raise UsageError(f"{where}: unknown {', '.join(unknown)}", hint=f"Known: {', '.join(sorted(known))}.")

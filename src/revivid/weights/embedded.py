@@ -1,0 +1,95 @@
+"""The weights that travel inside the package: our own small networks, as safetensors with what they are in the header.
+
+names() -> load(name) -> (metadata, tensors)          write(path, ...) makes such a file, as training does
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ..errors import CorruptWeights, MissingWeights
+
+#: Keys of the header of every embedded file.
+KEYS = ("network", "hyperparameters", "recipe", "iterations", "date", "licence", "trained_on")
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a weight file says about itself."""
+
+    #: A name of `revivid.networks.TABLE`, and what it was built with.
+    network: str
+    hyperparameters: dict[str, Any]
+    #: The training recipe and how many iterations of it were made.
+    recipe: str
+    iterations: int
+    #: ISO date of the training.
+    date: str
+    #: SPDX expression.
+    licence: str
+    #: The training data in words.
+    trained_on: str
+
+
+def folder() -> Path:
+    """Where the package keeps its weights."""
+    return Path(str(resources.files("revivid.weights"))) / "embedded"
+
+
+def names() -> list[str]:
+    """All embedded weights."""
+    return sorted(path.stem for path in folder().glob("*.safetensors"))
+
+
+def load(name: str) -> tuple[Metadata, dict[str, torch.Tensor]]:
+    """The header and the float32 tensors of the embedded weights `name`. Raises `MissingWeights` and `CorruptWeights`."""
+    if name not in names():
+        raise MissingWeights(f"no weights {name!r} in the package", hint=f"Known: {', '.join(names()) or 'none'}.")
+    return read(folder() / f"{name}.safetensors")
+
+
+def read(path: Path) -> tuple[Metadata, dict[str, torch.Tensor]]:
+    """The same of any file that `write` made."""
+    try:
+        with safe_open(path, framework="pt") as stored:
+            metadata = _parse(stored.metadata() or {}, path)
+            keys = list(stored.keys())
+            tensors = {key: stored.get_tensor(key).float() for key in keys}
+    except FileNotFoundError as fault:
+        raise MissingWeights(f"no weights at {path}") from fault
+    except (SafetensorError, OSError) as fault:
+        raise CorruptWeights(f"{path} is not a whole safetensors file: {fault}", hint="Reinstall revivid.") from fault
+    return metadata, tensors
+
+
+def describe() -> dict[str, Metadata]:
+    """The headers of all embedded weights, by name."""
+    return {name: load(name)[0] for name in names()}
+
+
+def write(path: Path, metadata: Metadata, tensors: Mapping[str, torch.Tensor], dtype: torch.dtype = torch.float16) -> None:
+    """Store tensors as `dtype` with their metadata; appears whole or not at all."""
+    header = {key: str(getattr(metadata, key)) for key in KEYS}
+    header["hyperparameters"] = json.dumps(metadata.hyperparameters, sort_keys=True)
+    partial = path.with_name(path.name + ".partial")
+    save_file({key: value.to(dtype).contiguous() for key, value in tensors.items()}, partial, metadata=header)
+    partial.replace(path)
+
+
+def _parse(header: dict[str, str], path: Path) -> Metadata:
+    try:
+        fields: dict[str, Any] = {key: header[key] for key in KEYS}
+        fields["hyperparameters"] = json.loads(fields["hyperparameters"])
+        fields["iterations"] = int(fields["iterations"])
+    except (KeyError, ValueError) as fault:
+        raise CorruptWeights(f"{path}: its header lacks or garbles {fault}", hint=f"Wanted: {', '.join(KEYS)}.") from fault
+    return Metadata(**fields)
