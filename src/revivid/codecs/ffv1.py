@@ -9,4 +9,4 @@ from ..types import ColorSpec, HdrMetadata
 def encoding(*, color: ColorSpec, crf: float, preset: str, hdr: HdrMetadata | None, params: str) -> Encoding:
     """Settings for FFV1; nothing can be chosen."""
     del color, crf, preset, hdr, params
-    return Encoding("ffv1", {"level": "3", "slices": "4", "slicecrc": "1"}, bit_depths=(8, 10, 12), odd_sizes=True)
+    return Encoding("ffv1", {"level": "3", "slicecrc": "1"}, bit_depths=(8, 10, 12), odd_sizes=True)

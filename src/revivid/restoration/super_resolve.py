@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from ..errors import UsageError
+from ..networks.precision import best_dtype
 from ..types import Clip
-from .embedded import best_dtype, load_embedded
+from .embedded import load_embedded
 from .stage import Stage
+from .workers import each_frame
 
 #: CRF to assume where neither the recipe, nor the stream, nor the user says one: x265's own default.
 DEFAULT_CRF = 28.0
@@ -43,17 +46,16 @@ class SuperResolve(Stage):
         return features + output + sum(p.numel() * 4 for p in self.module.parameters())
 
     def process(self, clip: Clip) -> Clip:
-        y, u, v = (torch.from_numpy(plane) for plane in clip.planes)
+        pictures = each_frame(lambda t: self._upscaled(clip, t), range(len(clip)))
+        y, u, v = (np.stack([picture[i] for picture in pictures]) for i in range(3))
+        return clip.with_planes(y, u, v)
+
+    def _upscaled(self, clip: Clip, t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        y, u, v = (torch.from_numpy(np.ascontiguousarray(plane[t])) for plane in clip.planes)
         crf = torch.full((1,), self.crf)
-        luma, chroma = [], []
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.dtype is torch.bfloat16):
-            for t in range(len(clip)):  # one by one: a frame's features fit into the cache, a clip's don't
-                frame_uv = torch.stack([u[t], v[t]])[None]
-                upscaled = self.module.restore(y[t][None, None], frame_uv, crf, clip.color.bit_depth)  # type: ignore[operator]
-                luma.append(upscaled[0][:, 0])
-                chroma.append(upscaled[1])
-        uv = torch.cat(chroma)
-        return clip.with_planes(torch.cat(luma).numpy(), uv[:, 0].numpy(), uv[:, 1].numpy())
+            luma, chroma = self.module.restore(y[None, None], torch.stack([u, v])[None], crf, clip.color.bit_depth)  # type: ignore[operator]
+        return luma[0, 0].numpy(), chroma[0, 0].numpy(), chroma[0, 1].numpy()
 
     def describe(self) -> str:
         kind = "bf16" if self.dtype is torch.bfloat16 else "fp32"
