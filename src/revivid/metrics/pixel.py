@@ -109,7 +109,7 @@ def _halve(frames: Tensor) -> Tensor:
 def _structure(reference: Tensor, distorted: Tensor, peak: float) -> tuple[Tensor, Tensor]:
     """Mean SSIM and mean contrast-structure term of each plane: two float64 tensors (N, C)."""
     workers = _workers(torch.get_num_threads(), os.getpid())
-    planes = (frames.flatten(0, 1).unbind() for frames in (reference, distorted))
+    planes = (frames.detach().flatten(0, 1).unbind() for frames in (reference, distorted))
     losses = list(workers.map(_plane_losses, *planes, itertools.repeat(peak)))
     terms = 1 - 2 * torch.tensor(losses, dtype=torch.float64).view(*reference.shape[:2], 2)
     return terms[..., 0], terms[..., 1]
@@ -156,7 +156,7 @@ class _Window:
         self.across = _band(_BLOCK, device).T.contiguous().expand(blocks, -1, -1)
 
     def losses(self, x: Tensor, y: Tensor, peak: float) -> tuple[Tensor, Tensor]:
-        """(1 - structure) / 2 and (1 - luminance) / 2: (blocks, rows, _BLOCK), zero past the edge, valid until the next call."""
+        """(1 - structure) / 2 and (1 - luminance) / 2: (blocks, rows, _BLOCK), zero past the edge, valid until called again."""
         c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
         self._fill(x, y, peak)
         torch.bmm(self.down, self.maps, out=self.tall)

@@ -1,0 +1,191 @@
+"""What `revivid roundtrip` and `revivid evaluate` report, as data; docs/report-json.md documents the JSON field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from .. import __version__
+from ..metrics.frame import METRICS
+from .compare import Comparison
+
+#: Names of the JSON formats; the number rises when a field changes its meaning or goes away.
+ROUNDTRIP_FORMAT = "revivid-roundtrip/1"
+EVALUATION_FORMAT = "revivid-evaluation/1"
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """A file and the video in it, as measured: frames counted, bytes taken from the disk."""
+
+    #: The file's name without its folder, as the file system gives it: hostile until escaped.
+    name: str
+    codec: str
+    #: Size in pixels as displayed.
+    width: int
+    height: int
+    frames: int
+    #: Seconds.
+    duration: Fraction
+    #: Bytes of the file: container, audio, subtitles and attachments included.
+    size_bytes: int
+    #: Bytes of the video stream's packets alone; None where they were not counted.
+    video_bytes: int | None = None
+
+    @property
+    def bitrate(self) -> float | None:
+        """Bits per second of the whole file; None for a video of no duration."""
+        return float(8 * self.size_bytes / self.duration) if self.duration > 0 else None
+
+    @property
+    def video_bitrate(self) -> float | None:
+        """Bits per second of the video stream alone."""
+        return None if self.video_bytes is None or self.duration <= 0 else float(8 * self.video_bytes / self.duration)
+
+    def to_json(self, pixels: int) -> dict[str, Any]:
+        """`pixels`: what bits per pixel are counted against, the original's width x height x frames."""
+        return {
+            "name": self.name,
+            "codec": self.codec,
+            "width": self.width,
+            "height": self.height,
+            "frames": self.frames,
+            "duration_s": float(self.duration),
+            "size_bytes": self.size_bytes,
+            "video_bytes": self.video_bytes,
+            "bitrate_bps": self.bitrate,
+            "video_bitrate_bps": self.video_bitrate,
+            "bpp": 8 * self.size_bytes / pixels,
+            "video_bpp": None if self.video_bytes is None else 8 * self.video_bytes / pixels,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompressedFile(VideoFile):
+    """The small file, and how it was made."""
+
+    crf: float
+    #: Side of the coded picture over the side of the original.
+    scale: Fraction
+    preset: str
+
+    def to_json(self, pixels: int) -> dict[str, Any]:
+        return super().to_json(pixels) | {"crf": self.crf, "scale": str(self.scale), "preset": self.preset}
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Wall-clock seconds of the three parts of the job."""
+
+    compress: float
+    restore: float
+    evaluate: float
+
+    def to_json(self, frames: int) -> dict[str, Any]:
+        parts = {"compress": self.compress, "restore": self.restore, "evaluate": self.evaluate}
+        seconds = {f"{name}_s": value for name, value in parts.items()}
+        return seconds | {"fps": {name: frames / value if value > 0 else None for name, value in parts.items()}}
+
+
+@dataclass(frozen=True)
+class RoundtripReport:
+    """Everything that `revivid roundtrip` found out. The frames measured are those of `source`."""
+
+    source: VideoFile
+    compressed: CompressedFile
+    restored: VideoFile
+    #: Decoded and enlarged to the original's size with bicubic interpolation: what one has without revivid.
+    bicubic_scores: Comparison
+    #: Decoded and restored.
+    restored_scores: Comparison
+    timings: Timings
+    #: `machine.describe_machine()`.
+    environment: Mapping[str, Any]
+    #: The recipe that the compressed file carries, as JSON data.
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    #: Options of the run by name, as given or defaulted.
+    options: Mapping[str, Any] = field(default_factory=dict)
+    #: What a reader should know, one sentence each.
+    notices: Sequence[str] = ()
+    #: ISO 8601 with time zone, or empty.
+    created: str = ""
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the original: what bits per pixel are counted against."""
+        return self.source.width * self.source.height * self.source.frames
+
+    @property
+    def ratio(self) -> float:
+        """How many times smaller the compressed file is than the original, both whole."""
+        return self.source.size_bytes / self.compressed.size_bytes
+
+    @property
+    def video_ratio(self) -> float | None:
+        """The same for the video streams alone."""
+        ours, theirs = self.source.video_bytes, self.compressed.video_bytes
+        return ours / theirs if ours and theirs else None
+
+    @property
+    def baseline_label(self) -> str:
+        return "decoded" if self.compressed.scale == 1 else "decoded + bicubic"
+
+    @property
+    def gains(self) -> dict[str, float | None]:
+        """By metric: mean of the restored video less mean of the bicubic one."""
+        return {metric: self.gain(metric) for metric in METRICS}
+
+    def gain(self, metric: str) -> float | None:
+        before, after = self.bicubic_scores.pooled(metric), self.restored_scores.pooled(metric)
+        return after.mean - before.mean if before and after else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The contents of report.json."""
+        bicubic, restored = self.bicubic_scores.to_json(), self.restored_scores.to_json()
+        columns = {"bicubic": bicubic.pop("per_frame"), "restored": restored.pop("per_frame")}
+        return {
+            "format": ROUNDTRIP_FORMAT,
+            "version": __version__,
+            "created": self.created,
+            "source": self.source.to_json(self.pixels),
+            "compressed": self.compressed.to_json(self.pixels),
+            "restored": self.restored.to_json(self.pixels),
+            "ratio": self.ratio,
+            "video_ratio": self.video_ratio,
+            "metrics": {"bicubic": bicubic, "restored": restored},
+            "gains": self.gains,
+            "timings": self.timings.to_json(self.source.frames),
+            "environment": dict(self.environment),
+            "recipe": dict(self.recipe),
+            "options": dict(self.options),
+            "notices": list(self.notices),
+            "per_frame": columns,
+        }
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """What `revivid evaluate REF DIST...` found out."""
+
+    #: Name of the reference's file, without its folder.
+    reference: str
+    #: By name of the measured file, in the order given.
+    distorted: Mapping[str, Comparison]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return {
+            "format": EVALUATION_FORMAT,
+            "version": __version__,
+            "reference": self.reference,
+            "distorted": [{"name": name, **comparison.to_json()} for name, comparison in self.distorted.items()],
+        }
+
+    def best(self, metric: str) -> str | None:
+        """The name of the video with the highest mean; None where the metric is missing everywhere or all are equal."""
+        means = {name: pooled.mean for name, comparison in self.distorted.items() if (pooled := comparison.pooled(metric))}
+        if not means or (len(means) > 1 and len(set(means.values())) == 1):
+            return None
+        return max(means, key=lambda name: means[name])
