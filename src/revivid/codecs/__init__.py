@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class Codec:
     """What the command line and the planner need to know of a codec without importing it."""
 
-    #: The file of this package that makes its `Encoding`.
+    #: The file of this package that makes its `Encoding`, and FFmpeg's name of the encoder.
     module: str
+    encoder: str
     default_crf: float
     max_crf: float
     default_preset: str
@@ -47,10 +48,10 @@ _X26X_PRESETS = (
 )  # fmt: skip
 
 CODECS = {
-    "x265": Codec("hevc", 28, 51, "medium", _X26X_PRESETS, (8, 10, 12), min_side=64),
-    "x264": Codec("avc", 23, 51, "medium", _X26X_PRESETS, (8, 10), x265_crf_ratio=28 / 23, min_side=16),
-    "av1": Codec("av1", 35, 63, "8", tuple(str(n) for n in range(14)), (8, 10), x265_crf_ratio=28 / 35, min_side=64),
-    "ffv1": Codec("ffv1", 0, 0, "", ("",), (8, 10, 12), odd_sizes=True),
+    "x265": Codec("hevc", "libx265", 28, 51, "medium", _X26X_PRESETS, (8, 10, 12), min_side=64),
+    "x264": Codec("avc", "libx264", 23, 51, "medium", _X26X_PRESETS, (8, 10), x265_crf_ratio=28 / 23, min_side=16),
+    "av1": Codec("av1", "libsvtav1", 35, 63, "8", tuple(str(n) for n in range(14)), (8, 10), x265_crf_ratio=28 / 35, min_side=64),
+    "ffv1": Codec("ffv1", "ffv1", 0, 0, "", ("",), (8, 10, 12), odd_sizes=True),
 }
 
 

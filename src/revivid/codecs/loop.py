@@ -21,9 +21,9 @@ from ..types import Clip
 
 #: Encoder -> the decoder of its stream.
 DECODERS = {"libx265": "hevc", "libx264": "h264", "libsvtav1": "libdav1d"}
-#: x265's coding tree unit. On smaller pictures x265 4.1 writes past its buffers ("free(): invalid next size", seen at 40x60 and
+#: On smaller pictures x265 4.1 writes past its buffers ("free(): invalid next size", seen at 40x60 and
 #: 48x48), which ends the whole process.
-X265_MIN_SIDE = 64
+X265_MIN_SIDE = 50
 
 
 @dataclass(frozen=True)

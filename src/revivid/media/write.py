@@ -57,6 +57,11 @@ class Target:
     sample_aspect: Fraction = Fraction(1)
 
 
+def has_encoder(name: str) -> bool:
+    """Whether this FFmpeg has the encoder."""
+    return name in av.codecs_available
+
+
 def muxer_for(path: str | os.PathLike[str]) -> str:
     """libavformat's muxer by the file's suffix; `UsageError` for suffixes that can't hold what revivid writes."""
     if is_pipe(path):

@@ -109,7 +109,7 @@ def _halve(frames: Tensor) -> Tensor:
 def _structure(reference: Tensor, distorted: Tensor, peak: float) -> tuple[Tensor, Tensor]:
     """Mean SSIM and mean contrast-structure term of each plane: two float64 tensors (N, C)."""
     workers = _workers(torch.get_num_threads(), os.getpid())
-    planes = (frames.detach().flatten(0, 1).unbind() for frames in (reference, distorted))
+    planes = (frames.detach().float().flatten(0, 1).unbind() for frames in (reference, distorted))
     losses = list(workers.map(_plane_losses, *planes, itertools.repeat(peak)))
     terms = 1 - 2 * torch.tensor(losses, dtype=torch.float64).view(*reference.shape[:2], 2)
     return terms[..., 0], terms[..., 1]
@@ -175,8 +175,8 @@ class _Window:
     def _fill(self, x: Tensor, y: Tensor, peak: float) -> None:
         """d = x - y, s = x + y - peak, d^2 and d^2 + s^2; s is centred on zero, so that its variance keeps single precision."""
         difference, total, difference_power, power = self.maps[..., : x.shape[1]].unbind()
-        difference.copy_(x).sub_(y)
-        total.copy_(x).add_(y).sub_(peak)
+        torch.sub(x, y, out=difference)
+        torch.add(x, y, out=total).sub_(peak)
         torch.mul(difference, difference, out=difference_power)
         torch.addcmul(difference_power, total, total, out=power)
 

@@ -82,6 +82,7 @@ def write(path: Path, metadata: Metadata, tensors: Mapping[str, torch.Tensor], d
     header["hyperparameters"] = json.dumps(metadata.hyperparameters, sort_keys=True)
     partial = path.with_name(path.name + ".partial")
     save_file({key: value.to(dtype).contiguous() for key, value in tensors.items()}, partial, metadata=header)
+    partial.chmod(0o644)  # safetensors makes private files
     partial.replace(path)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from ..codecs import CODECS, encoding
@@ -21,6 +22,7 @@ from ..restoration import build
 from ..restoration.geometry import Crop, PadToEven
 from ..restoration.stage import Stage
 from ..restoration.super_resolve import DEFAULT_CRF
+from ..types import Clip
 from .job import Job, JobResult, Plan, open_reader, sampled
 from .options import RestoreOptions, make
 
@@ -57,6 +59,11 @@ def plan_restore(
     clips = list(islice(chain(open_reader(source, chosen), job.stages), SAMPLE_FRAMES // job.reader.clip_length))
     estimated = sampled(plan, time.monotonic() - started, 0, sum(len(clip) for clip in clips))
     return Plan(**{**vars(estimated), "estimated_bytes": None})
+
+
+def restore_clips(clips: Iterable[Clip], *stages: StageSpec, input_crf: float = DEFAULT_CRF) -> Iterator[Clip]:
+    """Run stages over Clips of your own, for example `StageSpec("super-resolve", {"scale": 4})`; nothing is read or written."""
+    return chain(clips, [build(spec, input_crf) for spec in stages])
 
 
 def restoration_stages(reader: VideoReader, options: RestoreOptions) -> tuple[list[Stage], list[str]]:

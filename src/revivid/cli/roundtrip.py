@@ -1,0 +1,91 @@
+"""`revivid roundtrip`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import common
+
+
+def roundtrip(
+    source: Annotated[str, typer.Argument(metavar="IN", help="A video file.")],
+    folder: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for all outputs; default: IN without suffix.")
+    ] = None,
+    crf: common.Crf = None,
+    scale: common.Scale = "1/4",
+    codec: common.CodecName = "x265",
+    preset: common.EncoderPreset = None,
+    codec_params: common.CodecParams = "",
+    out_codec: common.OutCodec = "auto",
+    out_crf: common.OutCrf = None,
+    fps: common.Fps = None,
+    start: common.Start = None,
+    duration: common.Duration = None,
+    no_audio: common.NoAudio = False,
+    allow_damaged: common.AllowDamaged = False,
+    yes: common.Yes = False,
+    dry_run: common.DryRun = False,
+    as_json: common.Json = False,
+) -> None:
+    """Compress a video, restore it, measure it against the original, and write both files and a report."""
+    from ..workflows import roundtrip as workflow
+
+    target = folder or str(Path(source).with_suffix("")) + "-roundtrip"
+    options = {
+        "crf": crf,
+        "scale": scale,
+        "codec": codec,
+        "preset": preset,
+        "codec_params": codec_params,
+        "fps": fps,
+        "start": common.seconds(start, "--start"),
+        "duration": common.seconds(duration, "--duration"),
+        "audio": not no_audio,
+        "allow_damaged": allow_damaged,
+        "overwrite": yes,
+    }
+    if dry_run:
+        common.print_plan(workflow.plan_roundtrip(source, target, **options), as_json)
+        return
+    back = {"out_codec": out_codec, "out_crf": out_crf}
+    with common.ProgressDisplay(as_json) as progress:
+        result = workflow.roundtrip(source, target, restore_options=back, progress=progress, **options)
+    report = result.report
+    common.notice(report.notices)
+    if as_json:
+        data = report.to_json()
+        data.pop("per_frame")
+        common.emit("result", small=str(result.small), restored=str(result.restored), report=data)
+        return
+    print(summary(result))
+
+
+def summary(result) -> str:  # noqa: ANN001 - a RoundtripResult; importing its type would import torch
+    """The headline table, as text."""
+    from ..metrics.frame import METRICS
+
+    report = result.report
+    bpp = 8 * report.compressed.size_bytes / report.pixels
+    lines = [
+        f"original   {report.source.width}x{report.source.height}, {report.source.frames} frames, "
+        f"{common.human_bytes(report.source.size_bytes)}",
+        f"compressed {report.compressed.width}x{report.compressed.height}, {common.human_bytes(report.compressed.size_bytes)}, "
+        f"{bpp:.4f} bits per original pixel, {report.ratio:.1f} times smaller",
+        "",
+        f"{'':10} {report.baseline_label:>18} {'restored':>12} {'gain':>9}",
+    ]
+    for name, metric in METRICS.items():
+        before, after = report.bicubic_scores.pooled(name), report.restored_scores.pooled(name)
+        if before is None or after is None:
+            reason = report.restored_scores.missing.get(name, "")
+            lines.append(f"{metric.label:10} not measured: {reason}")
+            continue
+        digits = metric.digits
+        gain = after.mean - before.mean
+        lines.append(f"{metric.label:10} {before.mean:18.{digits}f} {after.mean:12.{digits}f} {gain:+9.{digits}f} {metric.unit}")
+    lines += ["", *(str(path) for path in (result.small, result.restored, result.files["report.html"]))]
+    return "\n".join(lines)

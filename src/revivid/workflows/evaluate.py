@@ -1,0 +1,72 @@
+"""`evaluate`: measure videos against a reference, frame by frame, in constant memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from ..errors import ShapeError, UsageError
+from ..evaluation.compare import compare_all
+from ..evaluation.model import EvaluationReport
+from ..media import scale
+from ..media.read import VideoReader
+from ..pipeline import Progress, ProgressFunction, prefetched
+from ..types import Clip
+
+
+def evaluate(
+    reference: str | os.PathLike[str],
+    *distorted: str | os.PathLike[str],
+    start: float | None = None,
+    duration: float | None = None,
+    progress: ProgressFunction | None = None,
+) -> EvaluationReport:
+    """Compare each of `distorted` with `reference`: PSNR, SSIM, MS-SSIM, PSNR-Y, SSIM-Y and native luma PSNR, per frame and pooled.
+
+    Frames are paired by order. `start` and `duration` (seconds) cut all of them alike. A size that is larger by the one row or
+    column that 4:2:0 codecs need for odd sizes is cropped; any other difference of size is a `ShapeError`, a different number of
+    frames a `UsageError`.
+    """
+    if not distorted:
+        raise UsageError("nothing to compare", hint="Name the reference first, then one or more videos.")
+    base = VideoReader(reference, start=start, duration=duration)
+    readers = {name: VideoReader(path, start=start, duration=duration) for name, path in _names(distorted).items()}
+    size = (base.info.width, base.info.height)
+    for name, reader in readers.items():
+        _check_size(name, (reader.info.width, reader.info.height), size)
+    streams = {name: prefetched(_cropped(reader, *size)) for name, reader in readers.items()}
+    return EvaluationReport(os.path.basename(base.path), measured(base, streams, progress))
+
+
+def measured(reference: VideoReader, streams: Mapping[str, Iterable[Clip]], report: ProgressFunction | None):  # noqa: ANN201
+    """`compare_all` with the reference read ahead and progress reported."""
+    progress = Progress("measure", total=reference.expected_frames)
+
+    def on_frame(_: int) -> None:
+        progress.advance(1)
+        if report is not None:
+            report(progress)
+
+    return compare_all(prefetched(reference), streams, on_frame)
+
+
+def _names(paths: tuple[str | os.PathLike[str], ...]) -> dict[str, str]:
+    """Short names that tell the files apart: the file's own, or its whole path where two are called the same."""
+    texts = [os.fspath(path) for path in paths]
+    short = [Path(text).name for text in texts]
+    return {name if short.count(name) == 1 else text: text for name, text in zip(short, texts, strict=True)}
+
+
+def _check_size(name: str, size: tuple[int, int], wanted: tuple[int, int]) -> None:
+    if all(0 <= have - want <= want % 2 for have, want in zip(size, wanted, strict=True)):
+        return
+    raise ShapeError(
+        f"{name} is {size[0]}x{size[1]}, the reference {wanted[0]}x{wanted[1]}",
+        hint="Restore or scale it to the reference's size first.",
+    )
+
+
+def _cropped(clips: Iterable[Clip], width: int, height: int) -> Iterator[Clip]:
+    for clip in clips:
+        yield clip if (clip.width, clip.height) == (width, height) else scale.crop(clip, width, height)

@@ -1,0 +1,220 @@
+"""`roundtrip`, the main job: compress, restore, measure against the original, report (first paper, sections 4 and 5).
+
+    IN -> compress -> NAME.small.mp4 -> restore -> NAME.restored.mp4
+     |                      |-> decode + bicubic -----------+
+     |                      |-> decode + restoration stages +-> metrics -> report.json, report.html, crop-*.png
+     +------------------------------------------------------+
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputExists, OutputNotWritable, PartialResult, UsageError
+from ..evaluation.compare import Comparison, frame_gains
+from ..evaluation.crops import CropRow, choose_frames, crop_row, extract_frames
+from ..evaluation.machine import describe_machine
+from ..evaluation.model import CompressedFile, RoundtripReport, Timings, VideoFile
+from ..evaluation.report import HEADLINE_METRIC, write_report
+from ..media.passthrough import Passthrough
+from ..media.read import VideoReader
+from ..media.source import is_pipe
+from ..pipeline import ProgressFunction, chain, prefetched
+from ..recipe import Recipe
+from ..restoration.geometry import Bicubic, Crop
+from ..restoration.stage import Stage
+from .compress import compress, plan_compress
+from .evaluate import measured
+from .job import JobResult, Plan, open_reader
+from .options import CompressOptions, RestoreOptions, make
+from .restore import restoration_stages, restore
+
+#: What is measured is named so in tables and pictures.
+BICUBIC, RESTORED = "decoded + bicubic", "decoded + restored"
+
+
+@dataclass(frozen=True)
+class RoundtripResult:
+    """The files that were written, and the report as data."""
+
+    small: Path
+    restored: Path
+    files: dict[str, Path]
+    report: RoundtripReport
+
+
+def roundtrip(
+    source: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    restore_options: dict[str, Any] | None = None,
+    progress: ProgressFunction | None = None,
+    **options: object,
+) -> RoundtripResult:
+    """Compress `source`, restore it, measure both ways of showing it against `source`, write everything into `folder`.
+
+    Options are the fields of `CompressOptions`; `restore_options` those of `RestoreOptions`. Scores are of the frames as restored,
+    before the output's own encoding. Existing outputs are an `OutputExists` unless `overwrite`; the folder is made where missing.
+    """
+    chosen = make(CompressOptions, dict(options))
+    small, restored = _outputs(source, folder, chosen.overwrite)
+    damaged: PartialResult | None = None
+    try:
+        compressed = compress(source, small, progress=progress, **vars(chosen))
+    except PartialResult as exc:  # the rest of the job goes on with what was kept
+        damaged, compressed = exc, _describe(small)
+    back = {"overwrite": chosen.overwrite, "audio": chosen.audio, **(restore_options or {})}
+    brought_back = restore(small, restored, progress=progress, **back)
+
+    started = time.monotonic()
+    original = open_reader(source, chosen)
+    stages, stage_notices = restoration_stages(VideoReader(small), make(RestoreOptions, back))
+    arms = {BICUBIC: _bicubic_stages(small, original), RESTORED: stages}
+    scores = measured(original, {name: prefetched(chain(VideoReader(small), arm)) for name, arm in arms.items()}, progress)
+    crops = _crops(source, chosen, small, arms, scores)
+    report = RoundtripReport(
+        source=_source_file(original, scores[BICUBIC]),
+        compressed=CompressedFile(
+            **_file(compressed, chosen.codec), crf=chosen.crf or 0.0, scale=Fraction(chosen.scale), preset=chosen.preset or ""
+        ),
+        restored=VideoFile(**_file(brought_back, VideoReader(restored).info.codec)),
+        bicubic_scores=scores[BICUBIC],
+        restored_scores=scores[RESTORED],
+        timings=Timings(compressed.seconds, brought_back.seconds, time.monotonic() - started),
+        environment=describe_machine(),
+        recipe=json.loads(VideoReader(small).info.recipe or "{}"),
+        options={key: str(value) if isinstance(value, Fraction) else value for key, value in vars(chosen).items()},
+        notices=_unique([*compressed.notices, *brought_back.notices, *stage_notices, *_sampling_notice(chosen)]),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+    result = RoundtripResult(small, restored, write_report(report, crops, folder), report)
+    if damaged is not None:
+        raise damaged
+    return result
+
+
+def plan_roundtrip(
+    source: str | os.PathLike[str], folder: str | os.PathLike[str], *, sample: bool = True, **options: object
+) -> Plan:
+    """What `roundtrip` would do, as far as it can be known before the small file exists. Makes no folder."""
+    chosen = make(CompressOptions, dict(options))
+    target = Path(folder) / f"{_stem(source)}.small{_suffix(source)}"
+    temporary = target if target.parent.is_dir() else Path(target.name)
+    plan = plan_compress(source, temporary, sample=sample, **{**vars(chosen), "overwrite": True})
+    later = (
+        "restore by the recipe of the small file",
+        f"measure {BICUBIC} and {RESTORED} against the original",
+        f"write report.json, report.html and crops into {os.fspath(folder)}",
+    )
+    return Plan(**{**vars(plan), "output": os.fspath(target), "steps": (*plan.steps, *later)})
+
+
+def _outputs(source: str | os.PathLike[str], folder: str | os.PathLike[str], overwrite: bool) -> tuple[Path, Path]:
+    if is_pipe(source):
+        raise UsageError("roundtrip reads its input twice, so it can't come from a pipe", hint="Save it to a file first.")
+    VideoReader(source, allow_damaged=True)  # a bad input must not leave an empty folder behind
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputNotWritable(f"{os.fspath(folder)}: {exc.strerror}", hint="Choose another folder with -o.") from exc
+    paths = tuple(Path(folder) / f"{_stem(source)}.{what}{_suffix(source)}" for what in ("small", "restored"))
+    reports = [Path(folder) / "report.json", Path(folder) / "report.html"]
+    present = [path for path in (*paths, *reports) if path.exists()]
+    if present and not overwrite:
+        raise OutputExists(f"{present[0]} exists already", hint="Pass -y to overwrite, or choose another folder with -o.")
+    return paths[0], paths[1]
+
+
+def _stem(source: str | os.PathLike[str]) -> str:
+    return Path(source).stem
+
+
+def _suffix(source: str | os.PathLike[str]) -> str:
+    """MP4, which plays everywhere, unless the source's other streams need Matroska."""
+    if Path(source).suffix.lower() in (".mkv", ".webm"):
+        return ".mkv"
+    try:
+        Passthrough(source, "mp4").close()
+    except UsageError:
+        return ".mkv"
+    return ".mp4"
+
+
+def _bicubic_stages(small: Path, original: VideoReader) -> list[Stage]:
+    info = VideoReader(small).info
+    recipe = Recipe.from_json(info.recipe or "")
+    return [Bicubic(int(1 / recipe.scale)), Crop(original.info.width, original.info.height)]
+
+
+def _crops(
+    source: str | os.PathLike[str],
+    options: CompressOptions,
+    small: Path,
+    arms: dict[str, list[Stage]],
+    scores: dict[str, Comparison],
+) -> list[CropRow]:
+    picks = choose_frames(frame_gains(scores[BICUBIC], scores[RESTORED], HEADLINE_METRIC))
+    numbers = [pick.frame for pick in picks]
+    originals = extract_frames(open_reader(source, options), numbers)
+    decoded = extract_frames(VideoReader(small), numbers)
+    rows = []
+    for pick in picks:
+        # Only the chosen frames run through the stages again: theirs is a temporal reach of zero.
+        pictures = {name: next(chain([decoded[pick.frame]], arm)) for name, arm in arms.items()}
+        rows.append(crop_row(pick, {"original": originals[pick.frame], **pictures}))
+    return rows
+
+
+def _source_file(original: VideoReader, scores: Comparison) -> VideoFile:
+    info = original.info
+    whole = not (original.start or original.length or original.fps)
+    last = original.info.duration if whole and info.duration else (scores.times[-1] - scores.times[0]) + 1 / original.frame_rate
+    return VideoFile(
+        name=Path(original.path).name,
+        codec=info.codec,
+        width=info.width,
+        height=info.height,
+        frames=len(scores.times),
+        duration=Fraction(last),
+        size_bytes=info.size_bytes,
+    )
+
+
+def _file(result: JobResult, codec: str) -> dict[str, Any]:
+    return {
+        "name": Path(result.output).name,
+        "codec": codec,
+        "width": result.width,
+        "height": result.height,
+        "frames": result.frames,
+        "duration": Fraction(result.duration).limit_denominator(1_000_000),
+        "size_bytes": result.size_bytes,
+        "video_bytes": result.video_bytes,
+    }
+
+
+def _describe(path: Path) -> JobResult:
+    """A finished file as a `JobResult`, where the job that made it ended in `PartialResult`."""
+    reader = VideoReader(path)
+    frames = sum(len(clip) for clip in reader)
+    info = reader.info
+    size = path.stat().st_size
+    return JobResult(str(path), frames, size, size, info.width, info.height, float(info.duration or 0), 0.0)
+
+
+def _sampling_notice(options: CompressOptions) -> list[str]:
+    if not (options.start or options.duration or options.fps):
+        return []
+    return ["a part or a sample of the original was compressed: the original's bytes are those of the whole file"]
+
+
+def _unique(notices: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(notices))
