@@ -12,15 +12,23 @@ from typing import Any
 
 import torch
 
-from .. import __version__
 
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+#: Of revivid itself; asked for here because the package on top must not be imported from below.
+VERSION = _version("revivid") or "unknown"
 _PACKAGES = ("torch", "numpy", "av")
 
 
 def describe_machine() -> dict[str, Any]:
     """`revivid`, `python`, `platform`, `cpu`, `cores` usable by this process, `threads` of torch, `gpu`, `packages`."""
     return {
-        "revivid": __version__,
+        "revivid": VERSION,
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
         "cpu": cpu_name(),
@@ -58,10 +66,3 @@ def _linux_cpu() -> str:
     except OSError:
         return ""
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from .. import __version__
 from ..metrics.frame import METRICS
 from .compare import Comparison
+from .machine import VERSION
 
 #: Names of the JSON formats; the number rises when a field changes its meaning or goes away.
 ROUNDTRIP_FORMAT = "revivid-roundtrip/1"
@@ -147,7 +147,7 @@ class RoundtripReport:
         columns = {"bicubic": bicubic.pop("per_frame"), "restored": restored.pop("per_frame")}
         return {
             "format": ROUNDTRIP_FORMAT,
-            "version": __version__,
+            "version": VERSION,
             "created": self.created,
             "source": self.source.to_json(self.pixels),
             "compressed": self.compressed.to_json(self.pixels),
@@ -178,7 +178,7 @@ class EvaluationReport:
         """What `--json` prints."""
         return {
             "format": EVALUATION_FORMAT,
-            "version": __version__,
+            "version": VERSION,
             "reference": self.reference,
             "distorted": [{"name": name, **comparison.to_json()} for name, comparison in self.distorted.items()],
         }

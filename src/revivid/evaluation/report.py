@@ -16,11 +16,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from .. import __version__
 from ..errors import OutputNotWritable
 from ..metrics.frame import METRICS
 from ..metrics.pixel import PSNR_CAP
 from .crops import CropRow
+from .machine import VERSION
 from .model import RoundtripReport, VideoFile
 from .plot import plot
 
@@ -63,7 +63,7 @@ def render_html(report: RoundtripReport, crops: Sequence[CropRow] = ()) -> str:
     columns = {"bicubic": bicubic.values(HEADLINE_METRIC), "restored": restored.values(HEADLINE_METRIC)}
     return environment.get_template("report.html.j2").render(
         report=report,
-        version=__version__,
+        version=VERSION,
         files={"original": report.source, "compressed": report.compressed, "restored": report.restored},
         bpp=lambda file: _bits_per_pixel(file, report.pixels),
         rows=_metric_rows(report),
