@@ -41,19 +41,26 @@ _PUBLIC = {
     "write_video": "workflows.write",
 }
 
-__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - names of the table above
+__all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
-    from .errors import RevividError
-    from .media.probe import probe
-    from .media.read import open_video
-    from .recipe import Recipe
-    from .types import Clip, ColorSpec, HdrMetadata, VideoInfo
-    from .workflows.compress import compress, plan_compress
-    from .workflows.evaluate import evaluate
-    from .workflows.restore import plan_restore, restore, restore_clips
-    from .workflows.roundtrip import plan_roundtrip, roundtrip
-    from .workflows.write import write_video
+    from .errors import RevividError as RevividError
+    from .media.probe import probe as probe
+    from .media.read import open_video as open_video
+    from .recipe import Recipe as Recipe
+    from .types import Clip as Clip
+    from .types import ColorSpec as ColorSpec
+    from .types import HdrMetadata as HdrMetadata
+    from .types import VideoInfo as VideoInfo
+    from .workflows.compress import compress as compress
+    from .workflows.compress import plan_compress as plan_compress
+    from .workflows.evaluate import evaluate as evaluate
+    from .workflows.restore import plan_restore as plan_restore
+    from .workflows.restore import restore as restore
+    from .workflows.restore import restore_clips as restore_clips
+    from .workflows.roundtrip import plan_roundtrip as plan_roundtrip
+    from .workflows.roundtrip import roundtrip as roundtrip
+    from .workflows.write import write_video as write_video
 
 
 def __getattr__(name: str) -> Any:

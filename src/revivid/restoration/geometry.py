@@ -45,7 +45,7 @@ class PadToEven(Stage):
 
 
 class Bicubic(Stage):
-    """Bicubic upscaling (a = -0.75, pixel centres aligned) of each plane: what every player does, and the baseline of the report."""
+    """Bicubic upscaling (a = -0.75, pixel centres aligned) of each plane: what players do, and the baseline of the report."""
 
     name = "bicubic"
 

@@ -1,6 +1,6 @@
 """`compress`: a real video becomes small (first paper, section 4.2: libx265, CRF 28, a quarter of the size).
 
-    read -> pad to a multiple of 2/scale -> downscale (bicubic, as FFmpeg's scaler does by default) -> encode + recipe
+read -> pad to a multiple of 2/scale -> downscale (bicubic, as FFmpeg's scaler does by default) -> encode + recipe
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
     smallest = codec(options.codec).min_side
     if min(width, height) < smallest:
         raise UsageError(
-            f"{reader.path}: at scale {options.scale} the picture would be {width}x{height}; {options.codec} needs {smallest} a side",
+            f"{reader.path}: at scale {options.scale} it would be {width}x{height}; {options.codec} needs {smallest} a side",
             hint="Choose a larger --scale, or --codec x264, which takes smaller pictures.",
         )
     settings = encoding(

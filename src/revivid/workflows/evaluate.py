@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ..errors import ShapeError, UsageError
-from ..evaluation.compare import compare_all
+from ..evaluation.compare import Comparison, compare_all
 from ..evaluation.model import EvaluationReport
 from ..media import scale
 from ..media.read import VideoReader
@@ -36,10 +36,12 @@ def evaluate(
     for name, reader in readers.items():
         _check_size(name, (reader.info.width, reader.info.height), size)
     streams = {name: prefetched(_cropped(reader, *size)) for name, reader in readers.items()}
-    return EvaluationReport(os.path.basename(base.path), measured(base, streams, progress))
+    return EvaluationReport(Path(base.path).name, measured(base, streams, progress))
 
 
-def measured(reference: VideoReader, streams: Mapping[str, Iterable[Clip]], report: ProgressFunction | None):  # noqa: ANN201
+def measured(
+    reference: VideoReader, streams: Mapping[str, Iterable[Clip]], report: ProgressFunction | None
+) -> dict[str, Comparison]:
     """`compare_all` with the reference read ahead and progress reported."""
     progress = Progress("measure", total=reference.expected_frames)
 

@@ -106,7 +106,8 @@ class Job:
 
     def plan(self) -> Plan:
         info = self.reader.info
-        size, memory, steps = (info.width, info.height), 0, [f"read {info.codec} {info.width}x{info.height} {info.color.describe()}"]
+        size, memory = (info.width, info.height), 0
+        steps = [f"read {info.codec} {info.width}x{info.height} {info.color.describe()}"]
         for stage in self.stages:
             memory = max(memory, stage.working_bytes(*size))
             size = stage.output_size(*size)
@@ -197,9 +198,7 @@ class Job:
 
 def open_reader(source: str | os.PathLike[str], options: Source) -> VideoReader:
     """The reader that the options ask for."""
-    return VideoReader(
-        source, start=options.start, duration=options.duration, fps=options.fps, allow_damaged=options.allow_damaged
-    )
+    return VideoReader(source, start=options.start, duration=options.duration, fps=options.fps, allow_damaged=options.allow_damaged)
 
 
 def sampled(plan: Plan, seconds: float, size_bytes: int, frames: int) -> Plan:
@@ -208,4 +207,3 @@ def sampled(plan: Plan, seconds: float, size_bytes: int, frames: int) -> Plan:
         return plan
     factor = plan.frames / frames
     return replace(plan, estimated_seconds=round(seconds * factor, 1), estimated_bytes=round(size_bytes * factor))
-

@@ -1,6 +1,6 @@
 """`restore`: decode, run the stages that the file's recipe (or the user) names, crop to the original size, encode.
 
-    read -> stages -> crop to the recipe's size -> encode + the streams that the compressed file carried
+read -> stages -> crop to the recipe's size -> encode + the streams that the compressed file carried
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ def restore(
     return _job(source, output, make(RestoreOptions, dict(options))).run("restore", progress)
 
 
-def plan_restore(
-    source: str | os.PathLike[str], output: str | os.PathLike[str], *, sample: bool = True, **options: object
-) -> Plan:
+def plan_restore(source: str | os.PathLike[str], output: str | os.PathLike[str], *, sample: bool = True, **options: object) -> Plan:
     """What `restore` would do; with `sample`, the time is estimated by restoring a few frames (not encoding them)."""
     chosen = make(RestoreOptions, dict(options))
     job = _job(source, output, chosen)

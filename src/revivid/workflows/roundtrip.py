@@ -1,9 +1,9 @@
 """`roundtrip`, the main job: compress, restore, measure against the original, report (first paper, sections 4 and 5).
 
-    IN -> compress -> NAME.small.mp4 -> restore -> NAME.restored.mp4
-     |                      |-> decode + bicubic -----------+
-     |                      |-> decode + restoration stages +-> metrics -> report.json, report.html, crop-*.png
-     +------------------------------------------------------+
+IN -> compress -> NAME.small.mp4 -> restore -> NAME.restored.mp4
+ |                      |-> decode + bicubic -----------+
+ |                      |-> decode + restoration stages +-> metrics -> report.json, report.html, crop-*.png
+ +------------------------------------------------------+
 """
 
 from __future__ import annotations
@@ -176,14 +176,14 @@ def _crops(
 def _source_file(original: VideoReader, scores: Comparison) -> VideoFile:
     info = original.info
     whole = not (original.start or original.length or original.fps)
-    last = original.info.duration if whole and info.duration else (scores.times[-1] - scores.times[0]) + 1 / original.frame_rate
+    measured_span = scores.times[-1] - scores.times[0] + 1 / original.frame_rate
     return VideoFile(
         name=Path(original.path).name,
         codec=info.codec,
         width=info.width,
         height=info.height,
         frames=len(scores.times),
-        duration=Fraction(last),
+        duration=info.duration if whole and info.duration else measured_span,
         size_bytes=info.size_bytes,
     )
 
