@@ -1,4 +1,4 @@
-"""What all commands share: options, progress on stderr, results on stdout, and how errors end the process.
+"""What all commands share: options, what goes to stdout and stderr, and how sizes and times are written.
 
 Data goes to stdout and everything else to stderr, so that output can be piped. With `--json` stdout carries one JSON object a
 line, each with an `event` field (docs/json.md).
@@ -7,18 +7,14 @@ line, each with an `event` field (docs/json.md).
 from __future__ import annotations
 
 import json
+import math
 import sys
-import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
-
-    from ..pipeline import Progress, ProgressFunction
+from . import complete
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Overwrite outputs that exist.")]
 Json = Annotated[bool, typer.Option("--json", help="Newline-delimited JSON on standard output.")]
@@ -29,15 +25,26 @@ Fps = Annotated[float | None, typer.Option(help="Sample frames at this rate (the
 AllowDamaged = Annotated[bool, typer.Option("--allow-damaged", help="Keep what decodes of a damaged input; exit code 7.")]
 NoAudio = Annotated[bool, typer.Option("--no-audio", help="Leave audio out.")]
 Crf = Annotated[float | None, typer.Option(help="Constant rate factor; default: x265 28, x264 23, av1 35.")]
-Scale = Annotated[str, typer.Option(help="Side of the small picture: 1/4, 1/2 or 1.")]
-CodecName = Annotated[str, typer.Option("--codec", help="x265, x264 or av1.")]
+Scale = Annotated[str, typer.Option(help="Side of the small picture: 1/4, 1/2 or 1.", autocompletion=complete.scales)]
+CodecName = Annotated[str, typer.Option("--codec", help="x265, x264 or av1.", autocompletion=complete.codecs)]
 EncoderPreset = Annotated[
-    str | None, typer.Option("--x265-preset", "--encoder-preset", help="The encoder's speed preset; default: medium (av1: 8).")
+    str | None,
+    typer.Option(
+        "--x265-preset",
+        "--encoder-preset",
+        help="The encoder's speed preset; default: medium (av1: 8).",
+        autocompletion=complete.presets,
+    ),
 ]
 CodecParams = Annotated[str, typer.Option(help="The encoder's own parameters, key=value:key=value.")]
-OutCodec = Annotated[str, typer.Option(help="Codec of the restored file: auto, x264, x265, av1, ffv1.")]
+OutCodec = Annotated[
+    str, typer.Option(help="Codec of the restored file: auto, x264, x265, av1, ffv1.", autocompletion=complete.out_codecs)
+]
 OutCrf = Annotated[float | None, typer.Option(help="CRF of the restored file; auto: x264 16 (10-bit: x265 18).")]
-OutPreset = Annotated[str | None, typer.Option(help="Encoder preset of the restored file; auto: veryfast.")]
+OutPreset = Annotated[
+    str | None,
+    typer.Option(help="Encoder preset of the restored file; auto: veryfast.", autocompletion=complete.out_presets),
+]
 
 
 def seconds(text: str | None, name: str) -> float | None:
@@ -50,7 +57,7 @@ def seconds(text: str | None, name: str) -> float | None:
         parts = [float(part) for part in text.split(":")]
     except ValueError:
         parts = []
-    if not 1 <= len(parts) <= 3 or any(part < 0 for part in parts):
+    if not 1 <= len(parts) <= 3 or not all(0 <= part < math.inf for part in parts):
         raise UsageError(f"{name} {text!r} is no time", hint="Write seconds (90.5) or HH:MM:SS (00:01:30.5).")
     total = 0.0
     for part in parts:
@@ -104,61 +111,3 @@ def human_time(value: float) -> str:
         return f"{value:.1f} s"
     hours, rest = divmod(whole, 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
-
-
-class ProgressDisplay:
-    """A context that shows `pipeline.Progress`: a bar on a terminal, a line every few seconds elsewhere, events with `--json`."""
-
-    #: Seconds between lines or events.
-    INTERVAL = 5.0
-
-    def __init__(self, as_json: bool) -> None:
-        self._json = as_json
-        self._last = 0.0
-        self._bar: RichProgress | None = None
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> ProgressFunction:
-        if not self._json and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as RichProgress
-
-            self._bar = RichProgress(
-                TextColumn("{task.description:8}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TextColumn("ETA"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-            )
-            self._bar.start()
-        return self.show
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def show(self, progress: Progress) -> None:
-        if self._bar is not None:
-            if progress.step not in self._tasks:
-                self._tasks[progress.step] = self._bar.add_task(progress.step, total=progress.total, rate="")
-            self._bar.update(self._tasks[progress.step], completed=progress.frames, rate=f"{progress.fps:6.1f} frames/s")
-            return
-        now = time.monotonic()
-        if now - self._last < self.INTERVAL:
-            return
-        self._last = now
-        if self._json:
-            emit(
-                "progress",
-                step=progress.step,
-                frames=progress.frames,
-                total=progress.total,
-                fps=round(progress.fps, 2),
-                eta_s=None if progress.eta is None else round(progress.eta, 1),
-            )
-            return
-        eta = "" if progress.eta is None else f", {human_time(progress.eta)} left"
-        say(f"{progress.step}: {progress.frames}/{progress.total or '?'} frames, {progress.fps:.1f} frames/s{eta}")

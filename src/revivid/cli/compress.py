@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from . import common
+from .progress import ProgressDisplay
 
 
 def compress(
@@ -26,7 +27,10 @@ def compress(
     dry_run: common.DryRun = False,
     as_json: common.Json = False,
 ) -> None:
-    """Compress a video to a small file that every player shows and that `revivid restore` brings back."""
+    """Make a video small.
+
+    Every player shows the small file, and `revivid restore` brings it back by the recipe inside it.
+    """
     from ..workflows import compress as workflow
 
     options = {
@@ -45,7 +49,7 @@ def compress(
     if dry_run:
         common.print_plan(workflow.plan_compress(source, output, **options), as_json)
         return
-    with common.ProgressDisplay(as_json) as progress:
+    with ProgressDisplay(as_json) as progress:
         result = workflow.compress(source, output, progress=progress, **options)
     common.notice(result.notices)
     if as_json:

@@ -8,7 +8,10 @@ from . import common
 
 
 def doctor(as_json: common.Json = False) -> None:
-    """Check encoders, weights, processor and versions. Ends with exit code 6 where something needed is missing."""
+    """Check what this installation can do.
+
+    Encoders, weights, processor and versions. Ends with exit code 6 where something needed is missing.
+    """
     import torch
 
     from ..codecs import CODECS

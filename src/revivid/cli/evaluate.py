@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from . import common
+from .progress import ProgressDisplay
 
 
 def evaluate(
@@ -16,10 +17,13 @@ def evaluate(
     duration: common.Duration = None,
     as_json: common.Json = False,
 ) -> None:
-    """Print PSNR, SSIM, MS-SSIM, PSNR-Y and SSIM-Y of videos against a reference: the mean over frames and the worst frame."""
+    """Measure videos against a reference.
+
+    Prints PSNR, SSIM, MS-SSIM, PSNR-Y and SSIM-Y: the mean over frames, the 5th percentile and the worst frame.
+    """
     from ..workflows import evaluate as workflow
 
-    with common.ProgressDisplay(as_json) as progress:
+    with ProgressDisplay(as_json) as progress:
         report = workflow.evaluate(
             reference,
             *distorted,
@@ -33,7 +37,7 @@ def evaluate(
         print(table(report))
 
 
-def table(report) -> str:  # noqa: ANN001 - an EvaluationReport; importing its type would import torch
+def table(report) -> str:
     """One row per video and metric: mean, 5th percentile, worst frame."""
     from ..metrics.frame import METRICS
 

@@ -1,114 +1,118 @@
-"""The command line: `revivid COMMAND`. Heavy libraries are imported by the commands when they run, not here."""
+"""Entry point of `revivid`: runs a command and turns every failure into a message on stderr and an exit code (see `errors`)."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-import signal
 import sys
+import traceback
 from typing import NoReturn
 
-import typer
-
-from .. import __version__
-from ..errors import RevividError
-from . import compress, doctor, evaluate, probe, restore, roundtrip, train, weights
-
-app = typer.Typer(
-    name="revivid",
-    help="revivid makes video small and brings it back sharp.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-for command in (
-    roundtrip.roundtrip,
-    compress.compress,
-    restore.restore,
-    evaluate.evaluate,
-    probe.probe,
-    doctor.doctor,
-    train.train,
-):
-    app.command()(command)
-app.add_typer(weights.app, name="weights")
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"revivid {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def main(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
-    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
-) -> None:
-    """revivid makes video small and brings it back sharp."""
-    del version
-    if debug:
-        os.environ["REVIVID_DEBUG"] = "1"
+from ..errors import OutputNotWritable, RevividError
+from . import interrupt
 
 
 def run() -> NoReturn:
-    """Entry point: runs a command and turns every failure into a message on stderr and an exit code (see `errors`)."""
-    signal.signal(signal.SIGTERM, lambda *_: _interrupt())
+    """Run the command line of `sys.argv` and end the process."""
+    interrupt.install()
     try:
-        app(standalone_mode=False)
-        code = 0
-    except typer.Exit as exc:
-        code = exc.exit_code
-    except RevividError as exc:
-        code = _report(exc)
-    except (KeyboardInterrupt, typer.Abort):
-        print("interrupted: nothing half-written was left", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:  # the reader of our stdout went away
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except Exception as exc:
-        usage = _usage_error(exc)
-        if usage is None:
-            _report_bug(exc)
-            code = 1
-        else:
-            code = usage
+        code = _flushed(_run_command())
+    except KeyboardInterrupt:
+        code = interrupt.EXIT_CODE
+    if code == interrupt.EXIT_CODE:
+        _emit_error("Interrupted", "interrupted", "", code)
+        interrupt.end_now()  # threads may wait for a pipe whose other end sleeps, and an ordinary exit would wait for them
     sys.exit(code)
 
 
-def _interrupt() -> NoReturn:
-    raise KeyboardInterrupt
+def _run_command() -> int:
+    try:
+        from .app import app
+
+        return app(standalone_mode=False) or 0
+    except BaseException as exc:
+        # Whatever comes up while an interruption unwinds (typer has its own exceptions for it) is its consequence.
+        return interrupt.EXIT_CODE if interrupt.received() else _failed(exc)
+
+
+def _failed(exc: BaseException) -> int:
+    if isinstance(exc, RevividError):
+        return _report(exc)
+    if isinstance(exc, (BrokenPipeError, SystemExit)):
+        return _ended(exc)
+    if callable(getattr(exc, "show", None)):
+        return _report_usage(exc)
+    if isinstance(exc, OSError) and exc.errno == errno.ENOSPC:
+        return _report(_unwritable(exc))
+    return _report_bug(exc)
+
+
+def _ended(exc: BrokenPipeError | SystemExit) -> int:
+    """The reader of our text went away, which is no failure of ours (typer makes a SystemExit of it); or typer is done."""
+    if isinstance(exc, BrokenPipeError) or isinstance(exc.__context__, BrokenPipeError):
+        _drop_stdout()
+        return 0
+    return exc.code if isinstance(exc.code, int) else 0
+
+
+def _flushed(code: int) -> int:
+    """Write out what waits in stdout's buffer; the interpreter would do it later and complain in its own way."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_stdout()
+    except OSError as exc:
+        _drop_stdout()
+        return code or _report(_unwritable(exc))
+    return code
+
+
+def _drop_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _unwritable(exc: OSError) -> OutputNotWritable:
+    return OutputNotWritable(f"standard output can't be written: {exc.strerror}", hint="Check the free space.")
 
 
 def _report(exc: RevividError) -> int:
-    if "--json" in sys.argv:
-        from .common import emit
-
-        emit("error", kind=type(exc).__name__, message=exc.message, hint=exc.hint, exit_code=exc.exit_code)
+    _emit_error(type(exc).__name__, exc.message, exc.hint, exc.exit_code)
+    if os.environ.get("REVIVID_DEBUG"):
+        traceback.print_exception(exc)
     label = "partial" if exc.exit_code == 7 else "error"
     print(f"{label}: {exc.message}", file=sys.stderr)
     if exc.hint:
         print(exc.hint, file=sys.stderr)
-    if os.environ.get("REVIVID_DEBUG"):
-        raise exc
     return exc.exit_code
 
 
-def _usage_error(exc: Exception) -> int | None:
-    """Click's own errors (an unknown option, a missing argument), shown as click shows them; None for other exceptions.
+def _report_usage(exc: BaseException) -> int:
+    """Click's own errors (an unknown option, a missing argument), shown as click shows them.
 
     typer ships click under different names over its versions, so the type is told by what it offers.
     """
-    show, code = getattr(exc, "show", None), getattr(exc, "exit_code", None)
-    if not callable(show) or not isinstance(code, int):
-        return None
-    show(file=sys.stderr)
-    return 2 if code == 1 else code
+    message = exc.format_message() if hasattr(exc, "format_message") else str(exc)  # type: ignore[attr-defined]
+    if message:
+        _emit_error("UsageError", message, "", 2)
+    exc.show(file=sys.stderr)  # type: ignore[attr-defined]
+    return 2
 
 
-def _report_bug(exc: Exception) -> None:
+def _report_bug(exc: BaseException) -> int:
+    _emit_error(type(exc).__name__, f"internal fault: {exc}", "", 1)
     if os.environ.get("REVIVID_DEBUG"):
-        raise exc
+        traceback.print_exception(exc)
     print(f"internal fault: {type(exc).__name__}: {exc}", file=sys.stderr)
     print("This is a bug in revivid. Run again with `revivid --debug ...` and report the traceback.", file=sys.stderr)
+    return 1
+
+
+def _emit_error(kind: str, message: str, hint: str, exit_code: int) -> None:
+    if "--json" not in sys.argv:
+        return
+    from .common import emit
+
+    with contextlib.suppress(OSError):
+        emit("error", kind=kind, message=message, hint=hint, exit_code=exit_code)

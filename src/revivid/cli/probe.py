@@ -14,7 +14,10 @@ def probe(
     source: Annotated[str, typer.Argument(metavar="FILE", help="A video file.")],
     as_json: common.Json = False,
 ) -> None:
-    """Show what a file's headers say: size, rate, colour, streams, and the recipe that compress left in it."""
+    """Show what a video file is.
+
+    Size, rate, colour, streams, and the recipe that `revivid compress` left in it, by its headers.
+    """
     from ..media.probe import probe as read
 
     info = read(source)

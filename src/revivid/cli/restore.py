@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
-from . import common
+from . import common, complete
+from .progress import ProgressDisplay
 
 
 def restore(
     source: Annotated[str, typer.Argument(metavar="IN", help="A compressed file, or - for y4m on standard input.")],
     output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The restored file, or - for y4m.")],
-    super_resolve: Annotated[int | None, typer.Option(help="Upscale by 2 or 4 instead of following the file's recipe.")] = None,
+    super_resolve: Annotated[
+        int | None, typer.Option(help="Upscale by 2 or 4 instead of following the file's recipe.", autocompletion=complete.factors)
+    ] = None,
     network: Annotated[str | None, typer.Option("--with", help="Weights by name; see `revivid weights list`.")] = None,
     input_crf: Annotated[float | None, typer.Option(help="CRF of the input; default: recipe, stream, else 28.")] = None,
     out_codec: common.OutCodec = "auto",
@@ -27,7 +31,10 @@ def restore(
     dry_run: common.DryRun = False,
     as_json: common.Json = False,
 ) -> None:
-    """Restore a video: by the recipe that `revivid compress` left in it, or by the stages named here."""
+    """Bring a video back sharp.
+
+    Follows the recipe that `revivid compress` left in the file, or the stage named here.
+    """
     from ..workflows import restore as workflow
 
     options = {
@@ -44,10 +51,12 @@ def restore(
         "allow_damaged": allow_damaged,
         "overwrite": yes,
     }
+    if output == "-" and not dry_run:
+        _check_stdout(as_json)
     if dry_run:
         common.print_plan(workflow.plan_restore(source, output, **options), as_json)
         return
-    with common.ProgressDisplay(as_json) as progress:
+    with ProgressDisplay(as_json) as progress:
         result = workflow.restore(source, output, progress=progress, **options)
     common.notice(result.notices)
     if as_json:
@@ -57,3 +66,12 @@ def restore(
             f"{result.output}: {result.frames} frames, {result.width}x{result.height}, "
             f"{common.human_bytes(result.size_bytes)}, {result.fps:.1f} frames/s"
         )
+
+
+def _check_stdout(as_json: bool) -> None:
+    from ..errors import UsageError
+
+    if as_json:
+        raise UsageError("-o - and --json both want standard output", hint="Write the video to a file, or leave --json away.")
+    if sys.stdout is None or sys.stdout.isatty():
+        raise UsageError("y4m would fill the terminal", hint="Pipe it into another program, or name a file: -o restored.mp4")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from . import common
+from .progress import ProgressDisplay
 
 
 def roundtrip(
@@ -31,7 +32,10 @@ def roundtrip(
     dry_run: common.DryRun = False,
     as_json: common.Json = False,
 ) -> None:
-    """Compress a video, restore it, measure it against the original, and write both files and a report."""
+    """Compress, restore, measure and report: all in one.
+
+    Both files, report.html, report.json and pictures of what was gained go into one folder.
+    """
     from ..workflows import roundtrip as workflow
 
     target = folder or str(Path(source).with_suffix("")) + "-roundtrip"
@@ -52,7 +56,7 @@ def roundtrip(
         common.print_plan(workflow.plan_roundtrip(source, target, **options), as_json)
         return
     back = {"out_codec": out_codec, "out_crf": out_crf}
-    with common.ProgressDisplay(as_json) as progress:
+    with ProgressDisplay(as_json) as progress:
         result = workflow.roundtrip(source, target, restore_options=back, progress=progress, **options)
     report = result.report
     common.notice(report.notices)
@@ -64,7 +68,7 @@ def roundtrip(
     print(summary(result))
 
 
-def summary(result) -> str:  # noqa: ANN001 - a RoundtripResult; importing its type would import torch
+def summary(result) -> str:
     """The headline table, as text."""
     from ..metrics.frame import METRICS
 

@@ -8,7 +8,7 @@ import typer
 
 from . import common
 
-app = typer.Typer(help="The networks' weights: what is inside the package.", no_args_is_help=True)
+app = typer.Typer(help="List and show the networks' weights.", no_args_is_help=True)
 
 
 @app.command("list")

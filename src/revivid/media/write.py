@@ -1,7 +1,7 @@
 """Video out: `VideoWriter` encodes Clips, carries the other streams along, and puts the file in place only when it is whole.
 
-    Clip -> frame with exact time -> encoder -> muxer <- audio, subtitles, attachments (see `passthrough`)
-    temporary file beside the target -> verified -> renamed
+Clip -> frame with exact time -> encoder -> muxer <- audio, subtitles, attachments (see `passthrough`)
+temporary file beside the target -> verified -> renamed
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from .source import is_pipe
 
 #: Suffix -> libavformat's muxer.
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+#: Temporary files of writers at work.
+_unfinished: set[Path] = set()
 _MUXER_OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
 
 
@@ -74,9 +76,7 @@ def muxer_for(path: str | os.PathLike[str]) -> str:
     return MUXERS[suffix]
 
 
-def check_output(
-    path: str | os.PathLike[str], *, overwrite: bool = False, inputs: tuple[str | os.PathLike[str], ...] = ()
-) -> None:
+def check_output(path: str | os.PathLike[str], *, overwrite: bool = False, inputs: tuple[str | os.PathLike[str], ...] = ()) -> None:
     """Raise before any work where the output can't or mustn't be written: it exists, it is an input, its folder is missing."""
     if is_pipe(path):
         return
@@ -92,6 +92,13 @@ def check_output(
         raise OutputNotWritable(f"{target.parent} is not a folder", hint="Create it first.")
     if not os.access(target.parent, os.W_OK):
         raise OutputNotWritable(f"{target.parent}: permission denied", hint="Choose a folder that you may write to.")
+
+
+def remove_unfinished() -> None:
+    """Remove the temporary files of all writers, for a process that has to end without waiting for them."""
+    for path in list(_unfinished):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 class VideoWriter:
@@ -136,6 +143,7 @@ class VideoWriter:
             if self._pipe:
                 self._output = av.open(_Unseekable(sys.stdout.buffer), mode="w", format="yuv4mpegpipe")
             else:
+                _unfinished.add(self._temporary)
                 options = _MUXER_OPTIONS.get(self._muxer, {})
                 self._output = av.open(f"file:{self._temporary}", mode="w", format=self._muxer, container_options=options)
             try:
@@ -223,7 +231,8 @@ class VideoWriter:
     def _finish(self) -> None:
         with self._reported():
             if self.frames:
-                self._mux(self._stream.encode(None))
+                for packet in self._stream.encode_lazy(None):  # one by one, so that Ctrl-C is heard between two
+                    self._mux([packet])
             if self._passthrough is not None and not self._pipe:
                 for packet in self._passthrough.until(None):
                     self._output.mux(packet)
@@ -236,6 +245,7 @@ class VideoWriter:
             self._temporary.replace(self.path)
         except OSError as exc:
             raise OutputNotWritable(f"{self.path}: {exc.strerror}") from exc
+        _unfinished.discard(self._temporary)
 
     def _verify(self) -> None:
         """Count what is really in the file: a full disk may show only here."""
@@ -263,9 +273,10 @@ class VideoWriter:
         if not self._pipe:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
+            _unfinished.discard(self._temporary)
 
     @contextlib.contextmanager
-    def _reported(self):  # noqa: ANN202 - a private generator
+    def _reported(self):
         try:
             yield
         except BrokenPipeError as exc:
@@ -282,7 +293,7 @@ class VideoWriter:
 class _Unseekable:
     """Standard output as libavformat wants a stream: only `write`, so that it never tries to seek back."""
 
-    def __init__(self, stream) -> None:  # noqa: ANN001 - any binary writer
+    def __init__(self, stream) -> None:
         self._stream = stream
         self.name = "standard output"
 

@@ -1,0 +1,35 @@
+"""What the shell offers after Tab: names of codecs, presets and scales. File names are the shell's own affair."""
+
+from __future__ import annotations
+
+import typer
+
+from ..codecs import CODECS
+
+
+def codecs(incomplete: str) -> list[str]:
+    return _starting(incomplete, [name for name in CODECS if name != "ffv1"])
+
+
+def out_codecs(incomplete: str) -> list[str]:
+    return _starting(incomplete, ["auto", *CODECS])
+
+
+def presets(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _starting(incomplete, CODECS.get(ctx.params.get("codec") or "x265", CODECS["x265"]).presets)
+
+
+def out_presets(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _starting(incomplete, CODECS.get(ctx.params.get("out_codec") or "x264", CODECS["x264"]).presets)
+
+
+def scales(incomplete: str) -> list[str]:
+    return _starting(incomplete, ["1/4", "1/2", "1"])
+
+
+def factors(incomplete: str) -> list[str]:
+    return _starting(incomplete, ["2", "4"])
+
+
+def _starting(incomplete: str, names: list[str] | tuple[str, ...]) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
