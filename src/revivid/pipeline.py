@@ -12,7 +12,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -81,7 +81,7 @@ def chain(clips: Iterable[Clip], stages: Sequence[StageFunction]) -> Iterator[Cl
     return stream
 
 
-def prefetched(items: Iterable[T], depth: int = DEPTH) -> Iterator[T]:
+def prefetched(items: Iterable[T], depth: int = DEPTH) -> Generator[T, None, None]:
     """The same items, made ahead in a thread; its errors are raised here, and closing this generator stops the thread."""
     ahead: queue.Queue[object] = queue.Queue(depth)
     stop = threading.Event()
@@ -96,19 +96,14 @@ def prefetched(items: Iterable[T], depth: int = DEPTH) -> Iterator[T]:
         return False
 
     def work() -> None:
-        source = iter(items)
         try:
-            for item in source:
-                if not put(item):
-                    break
-            else:
-                put(_END)
-        except BaseException as exc:  # noqa: BLE001 - raised again by the reading side
+            with _closed_after(iter(items)) as source:
+                for item in source:
+                    if not put(item):
+                        return
+            put(_END)
+        except BaseException as exc:
             put(_Failure(exc))
-        finally:
-            close = getattr(source, "close", None)
-            if close is not None:
-                close()
 
     thread = threading.Thread(target=work, name="revivid-read", daemon=True)
     thread.start()
@@ -130,8 +125,21 @@ class _Failure:
     error: BaseException
 
 
+@contextlib.contextmanager
+def _closed_after(source: Iterator[T]) -> Iterator[Iterator[T]]:
+    """A generator is closed in the thread that ran it, not whenever it is collected."""
+    try:
+        yield source
+    finally:
+        if isinstance(source, Generator):
+            source.close()
+
+
 class BackgroundWriter(Generic[T]):
-    """Calls `write(item)` in a thread; `put` raises the thread's error, and leaving the context waits for the last item."""
+    """Calls `write(item)` in a thread; `put` raises the thread's error, and leaving the context waits for the last item.
+
+    Left by an exception, it drops what waits in the queue. However it is left, the thread has ended then: `write` is not running.
+    """
 
     def __init__(self, write: Callable[[T], None], depth: int = DEPTH) -> None:
         self._write = write
@@ -144,25 +152,35 @@ class BackgroundWriter(Generic[T]):
         return self
 
     def put(self, item: T) -> None:
-        while self._error is None:
-            try:
-                self._queue.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return
-        raise self._error
+        self._put(item)
+        if self._error is not None:
+            raise self._error
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            with self._queue.mutex:  # nobody wants what is waiting
-                self._queue.queue.clear()
-        while self._thread.is_alive():
-            with contextlib.suppress(queue.Full):
-                self._queue.put(_END, timeout=0.1)
-                break
-        self._thread.join()
-        if kind is None and self._error is not None:
+            self._abandon()
+            return
+        try:
+            self._put(_END)
+            self._thread.join()
+        except BaseException:  # Ctrl-C, while the last items are written
+            self._abandon()
+            raise
+        if self._error is not None:
             raise self._error
+
+    def _put(self, item: object) -> None:
+        while self._error is None:
+            with contextlib.suppress(queue.Full):
+                self._queue.put(item, timeout=0.1)
+                return
+
+    def _abandon(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._queue.get_nowait()
+        self._queue.put_nowait(_END)  # there is room: nobody else puts
+        self._thread.join()
 
     def _work(self) -> None:
         while True:
@@ -171,7 +189,7 @@ class BackgroundWriter(Generic[T]):
                 return
             try:
                 self._write(item)  # type: ignore[arg-type]
-            except BaseException as exc:  # noqa: BLE001 - raised again by `put` or `__exit__`
+            except BaseException as exc:
                 self._error = exc
                 return
 

@@ -100,7 +100,7 @@ def parse_scale(value: str | Fraction | float) -> Fraction:
         scale = Fraction(str(value)) if isinstance(value, float) else Fraction(value)
     except (ValueError, ZeroDivisionError, TypeError):
         scale = None
-    if scale not in SCALES:
+    if scale is None or scale not in SCALES:
         raise UsageError(f"scale {value!r} is not offered", hint="Choose 1/4 (a quarter of each side), 1/2 or 1.")
     return scale
 

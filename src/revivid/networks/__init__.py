@@ -66,7 +66,8 @@ def load_published(module: torch.nn.Module, state_dict: Mapping[str, torch.Tenso
     that it derives itself; what remains must fit key for key and shape for shape, or `CorruptWeights` names what does not.
     """
     rename = getattr(module, "published_entries", None)
-    entries = dict(rename(state_dict) if callable(rename) else state_dict)
+    published: Mapping[str, torch.Tensor] = rename(state_dict) if rename is not None else state_dict
+    entries = dict(published)
     own = module.state_dict()
     faults = [f"missing {key}" for key in own if key not in entries]
     faults += [f"unknown {key}" for key in entries if key not in own]
