@@ -27,6 +27,7 @@ _PUBLIC = {
     "HdrMetadata": "types",
     "VideoInfo": "types",
     "Recipe": "recipe",
+    "StageSpec": "recipe",
     "RevividError": "errors",
     "open_video": "media.read",
     "probe": "media.probe",
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from .media.probe import probe as probe
     from .media.read import open_video as open_video
     from .recipe import Recipe as Recipe
+    from .recipe import StageSpec as StageSpec
     from .types import Clip as Clip
     from .types import ColorSpec as ColorSpec
     from .types import HdrMetadata as HdrMetadata

@@ -1,9 +1,9 @@
 """`roundtrip`, the main job: compress, restore, measure against the original, report (first paper, sections 4 and 5).
 
-IN -> compress -> NAME.small.mp4 -> restore -> NAME.restored.mp4
- |                      |-> decode + bicubic -----------+
- |                      |-> decode + restoration stages +-> metrics -> report.json, report.html, crop-*.png
- +------------------------------------------------------+
+    IN -> compress -> NAME.small.mp4 -> restore -> NAME.restored.mp4
+     |                      |-> decode + bicubic -----------+
+     |                      |-> decode + restoration stages +-> metrics -> report.json, report.html, crop-*.png
+     +------------------------------------------------------+
 """
 
 from __future__ import annotations
