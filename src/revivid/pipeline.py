@@ -97,10 +97,14 @@ def prefetched(items: Iterable[T], depth: int = DEPTH) -> Generator[T, None, Non
 
     def work() -> None:
         try:
-            with _closed_after(iter(items)) as source:
+            source = iter(items)
+            try:
                 for item in source:
                     if not put(item):
                         return
+            finally:
+                if isinstance(source, Generator):  # here, in the thread that ran it, not whenever it is collected
+                    source.close()
             put(_END)
         except BaseException as exc:
             put(_Failure(exc))
@@ -123,16 +127,6 @@ def prefetched(items: Iterable[T], depth: int = DEPTH) -> Generator[T, None, Non
 @dataclass
 class _Failure:
     error: BaseException
-
-
-@contextlib.contextmanager
-def _closed_after(source: Iterator[T]) -> Iterator[Iterator[T]]:
-    """A generator is closed in the thread that ran it, not whenever it is collected."""
-    try:
-        yield source
-    finally:
-        if isinstance(source, Generator):
-            source.close()
 
 
 class BackgroundWriter(Generic[T]):
