@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 
@@ -95,8 +96,10 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
             f"{reader.path}: at scale {options.scale} it would be {width}x{height}; {options.codec} needs {smallest} a side",
             hint="Choose a larger --scale, or --codec x264, which takes smaller pictures.",
         )
+    # Players guess the matrix of untagged video by its height: once it is smaller they would guess another one.
+    color = replace(info.color, matrix=info.color.resolved_matrix(info.height))
     settings = encoding(
-        options.codec, info.color, crf=options.crf, preset=options.preset, hdr=info.hdr, params=options.codec_params
+        options.codec, color, crf=options.crf, preset=options.preset, hdr=info.hdr, params=options.codec_params
     )
     stages = () if factor == 1 else (StageSpec("super-resolve", {"scale": factor}),)
     recipe = Recipe(
@@ -108,4 +111,4 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
         preset=options.preset or "",
         stages=stages,
     )
-    return Job(reader, os.fspath(output), [stage], settings, options, recipe)
+    return Job(reader, os.fspath(output), [stage], settings, options, color, recipe)

@@ -22,6 +22,7 @@ from ..media.write import Encoding, Target, VideoWriter, check_output, muxer_for
 from ..pipeline import Progress, ProgressFunction, run
 from ..recipe import Recipe
 from ..restoration.stage import Stage
+from ..types import ColorSpec
 from .options import Source
 
 
@@ -86,6 +87,8 @@ class Job:
     stages: Sequence[Stage]
     encoding: Encoding
     options: Source
+    #: How the output is tagged; None: as the input.
+    color: ColorSpec | None = None
     recipe: Recipe | None = None
     notices: list[str] = field(default_factory=list)
 
@@ -136,7 +139,7 @@ class Job:
         target = Target(
             width=width,
             height=height,
-            color=info.color,
+            color=self.color or info.color,
             frame_rate=self.reader.frame_rate,
             time_base=self._time_base(),
             sample_aspect=info.sample_aspect,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from ..codecs import CODECS, encoding
-from ..errors import UsageError
+from ..errors import CorruptInput, UsageError
 from ..media.probe import stream_crf
 from ..media.read import VideoReader
 from ..media.source import is_pipe
@@ -82,7 +82,15 @@ def restoration_stages(reader: VideoReader, options: RestoreOptions) -> tuple[li
     if options.network is not None:
         specs = tuple(StageSpec(spec.stage, {**spec.options, "network": options.network}) for spec in specs)
     crf = _input_crf(reader, recipe, options, notices)
-    stages = [build(spec, crf) for spec in specs]
+    try:
+        stages = [build(spec, crf) for spec in specs]
+    except UsageError as exc:
+        if options.super_resolve is not None or options.network is not None:
+            raise
+        raise CorruptInput(
+            f"{reader.path}: its recipe can't be followed: {exc.message}",
+            hint="Name what to do, --super-resolve 2 or 4, or update revivid if a newer one made the file.",
+        ) from exc
     if recipe is not None and _cropping_fits(reader, stages, recipe):
         stages.append(Crop(recipe.width, recipe.height))
     return stages, notices
@@ -120,7 +128,7 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
     if (size[0] % 2 or size[1] % 2) and not settings.odd_sizes and not is_pipe(output):
         stages.append(PadToEven())
         notices.append(f"{size[0]}x{size[1]} is stored as {stages[-1].output_size(*size)}: 4:2:0 {name} has even sides only")
-    return Job(reader, os.fspath(output), stages, settings, options, None, notices)
+    return Job(reader, os.fspath(output), stages, settings, options, notices=notices)
 
 
 def _encoding(reader: VideoReader, output: str, options: RestoreOptions) -> tuple[str, Encoding]:

@@ -37,8 +37,8 @@ from .job import JobResult, Plan, open_reader
 from .options import CompressOptions, RestoreOptions, make
 from .restore import restoration_stages, restore
 
-#: What is measured is named so in tables and pictures.
-BICUBIC, RESTORED = "decoded + bicubic", "decoded + restored"
+#: What is measured, by the names of the report's pictures.
+BICUBIC, RESTORED = "bicubic", "restored"
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def plan_roundtrip(
     plan = plan_compress(source, temporary, sample=sample, **{**vars(chosen), "overwrite": True})
     later = (
         "restore by the recipe of the small file",
-        f"measure {BICUBIC} and {RESTORED} against the original",
+        "measure decoded + bicubic and decoded + restored against the original",
         f"write report.json, report.html and crops into {os.fspath(folder)}",
     )
     return Plan(**{**vars(plan), "output": os.fspath(target), "steps": (*plan.steps, *later)})
@@ -165,10 +165,11 @@ def _crops(
     numbers = [pick.frame for pick in picks]
     originals = extract_frames(open_reader(source, options), numbers)
     decoded = extract_frames(VideoReader(small), numbers)
+    labels = {BICUBIC: "decoded" if options.scale == 1 else "decoded + bicubic", RESTORED: "decoded + restored"}
     rows = []
     for pick in picks:
         # Only the chosen frames run through the stages again: theirs is a temporal reach of zero.
-        pictures = {name: next(chain([decoded[pick.frame]], arm)) for name, arm in arms.items()}
+        pictures = {labels[name]: next(chain([decoded[pick.frame]], arm)) for name, arm in arms.items()}
         rows.append(crop_row(pick, {"original": originals[pick.frame], **pictures}))
     return rows
 
