@@ -9,6 +9,7 @@ Reading is strict and bounded, since a recipe comes out of a file that somebody 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -21,6 +22,11 @@ FORMAT = 1
 #: The scales that `compress` offers: output side over input side.
 SCALES = (Fraction(1), Fraction(1, 2), Fraction(1, 4))
 _MAX_STAGES = 16
+_MAX_OPTIONS = 16
+_MAX_TEXT = 100
+#: Largest magnitude of a number among a stage's options.
+_MAX_NUMBER = 1e6
+_PLAIN_NUMBER = re.compile(r"\d{1,4}(/\d{1,4}|\.\d{1,9})?")
 
 
 @dataclass(frozen=True)
@@ -68,26 +74,28 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """Read a recipe. Raises `CorruptInput` where it is malformed, from a newer format, or asks for more than the limits."""
+        """Read a recipe.
+
+        Raises `CorruptInput` where it is malformed or from another format version, and `LimitExceeded` where it asks for frames
+        beyond `revivid.limits`.
+        """
         try:
-            data = json.loads(text)
-            if data.pop("revivid") != FORMAT:
-                raise ValueError("it is of another format version")
-            stages = tuple(_stage(item) for item in data.pop("stages"))
+            data = _fields(json.loads(text))
             recipe = cls(
                 width=_whole(data.pop("width")),
                 height=_whole(data.pop("height")),
-                scale=parse_scale(data.pop("scale")),
+                scale=_scale(data.pop("scale")),
                 codec=_text(data.pop("codec")),
                 crf=_number(data.pop("crf")),
                 preset=_text(data.pop("preset")),
-                stages=stages,
+                stages=_stages(data.pop("stages")),
             )
-            if data or len(stages) > _MAX_STAGES:
-                raise ValueError(f"unknown fields {', '.join(map(str, data))}" if data else "too many stages")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+            if data:
+                raise ValueError(f"it has unknown fields: {', '.join(map(_short, data))}")
+        except (ValueError, KeyError, RecursionError) as exc:
+            reason = f"it lacks the field {exc}" if isinstance(exc, KeyError) else str(exc)
             raise CorruptInput(
-                f"the recipe inside the file can't be followed: {exc}",
+                f"the recipe inside the file can't be followed: {reason}",
                 hint="Name the stages yourself, for example --super-resolve 4, or update revivid.",
             ) from exc
         limits.check_frame_size(recipe.width, recipe.height, "the recipe inside the file")
@@ -96,36 +104,71 @@ class Recipe:
 
 def parse_scale(value: str | Fraction | float) -> Fraction:
     """`1/4`, `1/2`, `1` (also 0.25, 0.5) as a Fraction; `UsageError` for any other."""
-    try:
-        scale = Fraction(str(value)) if isinstance(value, float) else Fraction(value)
-    except (ValueError, ZeroDivisionError, TypeError):
+    # The pattern keeps out exponents: Fraction("1e999999999") would compute that number.
+    if isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value.strip()) is None:
         scale = None
+    else:
+        try:
+            scale = Fraction(value)
+        except (ValueError, OverflowError, ZeroDivisionError, TypeError):
+            scale = None
     if scale is None or scale not in SCALES:
-        raise UsageError(f"scale {value!r} is not offered", hint="Choose 1/4 (a quarter of each side), 1/2 or 1.")
+        raise UsageError(f"scale {_short(value)} is not offered", hint="Choose 1/4 (a quarter of each side), 1/2 or 1.")
     return scale
 
 
+def _fields(data: Any) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise ValueError(f"{_short(data)} should be an object")
+    if data.pop("revivid") != FORMAT:
+        raise ValueError("it is of another format version")
+    return data
+
+
+def _stages(items: Any) -> tuple[StageSpec, ...]:
+    if not isinstance(items, list) or len(items) > _MAX_STAGES:
+        raise ValueError(f"its stages should be a list of at most {_MAX_STAGES}")
+    return tuple(_stage(item) for item in items)
+
+
 def _stage(item: Any) -> StageSpec:
-    options = dict(item)
+    if not isinstance(item, dict) or len(item) > _MAX_OPTIONS:
+        raise ValueError(f"a stage should be an object of at most {_MAX_OPTIONS} fields")
+    options = {_text(key): value for key, value in item.items()}
     name = _text(options.pop("stage"))
-    if any(not isinstance(value, (str, int, float, bool)) for value in options.values()):
-        raise ValueError(f"stage {name} has an option that is neither text nor number")
+    for key, value in options.items():
+        if isinstance(value, str):
+            _text(value)
+        elif not isinstance(value, (int, float)) or not abs(value) <= _MAX_NUMBER:
+            raise ValueError(f"stage {name} has an option {key} that is neither short text nor a number in range")
     return StageSpec(name, options)
 
 
+def _scale(value: Any) -> Fraction:
+    return parse_scale(_text(value))
+
+
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 100:
-        raise ValueError(f"{value!r} should be a short text")
+    if not isinstance(value, str) or len(value) > _MAX_TEXT:
+        raise ValueError(f"{_short(value)} should be a short text")
     return value
 
 
 def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{value!r} should be a whole number from 1")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MAX_NUMBER:
+        raise ValueError(f"{_short(value)} should be a whole number from 1")
     return value
 
 
 def _number(value: Any) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 255:
-        raise ValueError(f"{value!r} should be a number from 0 to 255")
+        raise ValueError(f"{_short(value)} should be a number from 0 to 255")
     return float(value)
+
+
+def _short(value: Any) -> str:
+    """The value as a message may show it."""
+    if isinstance(value, int) and abs(value) > _MAX_NUMBER:
+        return "a huge number"
+    shown = repr(value)
+    return shown if len(shown) <= _MAX_TEXT else f"{shown[:_MAX_TEXT]}..."

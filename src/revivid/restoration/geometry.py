@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..errors import UsageError
 from ..media import scale
 from ..types import Clip
 from .stage import Stage
@@ -50,6 +51,8 @@ class Bicubic(Stage):
     name = "bicubic"
 
     def __init__(self, factor: int) -> None:
+        if not isinstance(factor, int) or not 1 <= factor <= 16:
+            raise UsageError(f"bicubic upscaling by {factor!r} is not offered", hint="Choose a whole factor from 1 to 16.")
         self.factor = factor
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:

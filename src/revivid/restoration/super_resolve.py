@@ -26,7 +26,7 @@ class SuperResolve(Stage):
     name = "super-resolve"
 
     def __init__(self, factor: int, crf: float = DEFAULT_CRF, weights: str | None = None) -> None:
-        if factor not in (2, 4):
+        if not isinstance(factor, int) or factor not in (2, 4):
             raise UsageError(f"super-resolution by {factor} is not offered", hint="Choose 2 or 4.")
         self.factor = factor
         self.crf = min(max(float(crf), 0.0), 51.0)
