@@ -1,0 +1,1 @@
+"""Making good video worse, seeded and replayable: what training learns to undo."""

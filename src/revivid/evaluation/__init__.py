@@ -1,0 +1,1 @@
+"""Runs measured and reported: comparison, crops, the self-contained page."""

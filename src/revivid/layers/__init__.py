@@ -1,0 +1,1 @@
+"""Building blocks of networks: pure modules and functions, no input or output."""

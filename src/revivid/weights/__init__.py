@@ -1,0 +1,1 @@
+"""Weights: what is inside the package."""
