@@ -1,0 +1,121 @@
+"""The installed command in a subprocess, and small synthetic clips made once."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+COMMAND = str(Path(sys.executable).with_name("revivid"))
+#: A control character that only a terminal understands.
+ESCAPE = "\x1b"
+
+# Where pytest runs in the background of a script, SIGINT is ignored, and its children would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@dataclass
+class Outcome:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Every line of stdout as JSON."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def event(self, kind: str) -> dict[str, Any]:
+        (found,) = [event for event in self.events if event["event"] == kind]
+        return found
+
+
+def revivid(*arguments: object, expect: int = 0, **options: Any) -> Outcome:
+    """Run the installed command; the exit code must be the expected one, and no traceback may show."""
+    command = [COMMAND, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, timeout=120, stdin=options.pop("stdin", subprocess.DEVNULL), **options)
+    outcome = Outcome(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode())
+    assert "Traceback" not in outcome.err, outcome.err
+    assert "internal fault" not in outcome.err, outcome.err
+    assert outcome.code == expect, outcome.err
+    return outcome
+
+
+def picture(t: int, width: int, height: int) -> np.ndarray:
+    """A moving pattern in RGB."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    wave = 128 + 80 * np.sin((columns + 4 * t) / 9) * np.cos((rows + 2 * t) / 7)
+    return np.stack([wave, wave[::-1], wave[:, ::-1]], -1).astype(np.uint8)
+
+
+def make_clip(path: Path, frames: int = 12, size: tuple[int, int] = (256, 256), audio: bool = False) -> Path:
+    """H.264 at 24 frames per second, 4:2:0 even where the sides are odd, optionally with a tone."""
+    width, height = size
+    odd = bool(width % 2 or height % 2)
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("ffv1" if odd else "libx264", rate=24)
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        if not odd:
+            video.options = {"preset": "ultrafast"}
+        sound = out.add_stream("aac", rate=48000) if audio else None
+        for t in range(frames):
+            frame = av.VideoFrame.from_ndarray(picture(t % 48, width, height), format="rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = t, Fraction(1, 24)
+            out.mux(video.encode(frame))
+            if sound is not None:
+                samples = np.sin(np.arange(2000 * t, 2000 * (t + 1)) * 0.05).astype(np.float32)[None]
+                tone = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+                tone.sample_rate, tone.pts, tone.time_base = 48000, 2000 * t, Fraction(1, 48000)
+                out.mux(sound.encode(tone))
+        for stream in filter(None, (video, sound)):
+            out.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture(scope="session")
+def clip(folder: Path) -> Path:
+    """256x256, 12 frames, half a second, with sound."""
+    return make_clip(folder / "clip.mp4", audio=True)
+
+
+@pytest.fixture(scope="session")
+def small(clip: Path, folder: Path) -> Path:
+    """`clip` compressed to 64x64, with its recipe."""
+    path = folder / "small.mp4"
+    revivid("compress", clip, "-o", path, "--x265-preset", "ultrafast")
+    return path
+
+
+@pytest.fixture(scope="session")
+def long(folder: Path) -> Path:
+    """256x256, a minute: more work than a test waits for."""
+    return make_clip(folder / "long.mp4", frames=1440)
+
+
+@pytest.fixture
+def bystander(clip: Path) -> Callable[[], None]:
+    """Call it to see that the input is as it was."""
+    before = clip.read_bytes()
+    return lambda: _same(clip.read_bytes(), before)
+
+
+def _same(now: bytes, before: bytes) -> None:
+    assert now == before
