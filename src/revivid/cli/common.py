@@ -22,6 +22,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and do n
 Start = Annotated[str | None, typer.Option(help="Begin here: seconds or HH:MM:SS.")]
 Duration = Annotated[str | None, typer.Option(help="Take this much: seconds or HH:MM:SS.")]
 Fps = Annotated[float | None, typer.Option(help="Sample frames at this rate (the paper takes 15); default: every frame.")]
+Every = Annotated[int, typer.Option("--measure-every", "--every", help="Measure one frame in N; measuring is slow.", min=1)]
 AllowDamaged = Annotated[bool, typer.Option("--allow-damaged", help="Keep what decodes of a damaged input; exit code 7.")]
 NoAudio = Annotated[bool, typer.Option("--no-audio", help="Leave audio out.")]
 Crf = Annotated[float | None, typer.Option(help="Constant rate factor; default: x265 28, x264 23, av1 35.")]

@@ -15,6 +15,7 @@ def evaluate(
     distorted: Annotated[list[str], typer.Argument(metavar="DIST...", help="One or more videos to measure against it.")],
     start: common.Start = None,
     duration: common.Duration = None,
+    every: common.Every = 1,
     as_json: common.Json = False,
 ) -> None:
     """Measure videos against a reference.
@@ -29,6 +30,7 @@ def evaluate(
             *distorted,
             start=common.seconds(start, "--start"),
             duration=common.seconds(duration, "--duration"),
+            every=every,
             progress=progress,
         )
     if as_json:

@@ -24,6 +24,7 @@ def roundtrip(
     out_codec: common.OutCodec = "auto",
     out_crf: common.OutCrf = None,
     fps: common.Fps = None,
+    measure_every: common.Every = 1,
     start: common.Start = None,
     duration: common.Duration = None,
     no_audio: common.NoAudio = False,
@@ -57,7 +58,7 @@ def roundtrip(
         return
     back = {"out_codec": out_codec, "out_crf": out_crf}
     with ProgressDisplay(as_json) as progress:
-        result = workflow.roundtrip(source, target, restore_options=back, progress=progress, **options)
+        result = workflow.roundtrip(source, target, restore_options=back, measure_every=measure_every, progress=progress, **options)
     report = result.report
     common.notice(report.notices)
     if as_json:

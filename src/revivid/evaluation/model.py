@@ -91,7 +91,7 @@ class Timings:
 
 @dataclass(frozen=True)
 class RoundtripReport:
-    """Everything that `revivid roundtrip` found out. The frames measured are those of `source`."""
+    """Everything that `revivid roundtrip` found out. The frames measured are those of `source`, or every few of them."""
 
     source: VideoFile
     compressed: CompressedFile

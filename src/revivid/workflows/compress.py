@@ -82,6 +82,12 @@ def plan_compress(
     return sampled(plan, time.monotonic() - started, size, len(small))
 
 
+def stages_for(options: CompressOptions) -> tuple[StageSpec, ...]:
+    """What brings back a file that was compressed with these options; at full size there is nothing to do yet."""
+    factor = int(1 / Fraction(options.scale))
+    return () if factor == 1 else (StageSpec("super-resolve", {"scale": factor}),)
+
+
 def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options: CompressOptions) -> Job:
     if is_pipe(output):
         raise UsageError("a compressed file can't go to standard output", hint="Name a file: -o small.mp4")
@@ -101,7 +107,6 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
     settings = encoding(
         options.codec, color, crf=options.crf, preset=options.preset, hdr=info.hdr, params=options.codec_params
     )
-    stages = () if factor == 1 else (StageSpec("super-resolve", {"scale": factor}),)
     recipe = Recipe(
         width=info.width,
         height=info.height,
@@ -109,6 +114,6 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
         codec=options.codec,
         crf=options.crf or 0.0,
         preset=options.preset or "",
-        stages=stages,
+        stages=stages_for(options),
     )
     return Job(reader, os.fspath(output), [stage], settings, options, color, recipe)

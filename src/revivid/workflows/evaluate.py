@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ..errors import ShapeError, UsageError
-from ..evaluation.compare import Comparison, compare_all
+from ..evaluation.compare import Comparison, compare_all, frames_of
 from ..evaluation.model import EvaluationReport
 from ..media import scale
 from ..media.read import VideoReader
@@ -20,11 +20,13 @@ def evaluate(
     *distorted: str | os.PathLike[str],
     start: float | None = None,
     duration: float | None = None,
+    every: int = 1,
     progress: ProgressFunction | None = None,
 ) -> EvaluationReport:
     """Compare each of `distorted` with `reference`: PSNR, SSIM, MS-SSIM, PSNR-Y, SSIM-Y and native luma PSNR, per frame and pooled.
 
-    Frames are paired by order. `start` and `duration` (seconds) cut all of them alike. A size that is larger by the one row or
+    Frames are paired by order; with `every` N only each Nth is measured, which saves most of the time. `start` and `duration`
+    (seconds) cut all of them alike. A size that is larger by the one row or
     column that 4:2:0 codecs need for odd sizes is cropped; any other difference of size is a `ShapeError`, a different number of
     frames a `UsageError`.
     """
@@ -36,21 +38,35 @@ def evaluate(
     for name, reader in readers.items():
         _check_size(name, (reader.info.width, reader.info.height), size)
     streams = {name: prefetched(_cropped(reader, *size)) for name, reader in readers.items()}
-    return EvaluationReport(Path(base.path).name, measured(base, streams, progress))
+    return EvaluationReport(Path(base.path).name, measured(base, streams, every, progress))
 
 
 def measured(
-    reference: VideoReader, streams: Mapping[str, Iterable[Clip]], report: ProgressFunction | None
+    reference: VideoReader, streams: Mapping[str, Iterable[Clip]], every: int, report: ProgressFunction | None
 ) -> dict[str, Comparison]:
-    """`compare_all` with the reference read ahead and progress reported."""
-    progress = Progress("measure", total=reference.expected_frames)
+    """`compare_all` of each Nth frame, with the reference read ahead and progress reported."""
+    if every < 1:
+        raise UsageError(f"every {every} frames can't be measured", hint="1 measures all, 10 each tenth.")
+    total = reference.expected_frames
+    progress = Progress("measure", total=total and -(-total // every))
 
     def on_frame(_: int) -> None:
         progress.advance(1)
         if report is not None:
             report(progress)
 
-    return compare_all(prefetched(reference), streams, on_frame)
+    thinned = {name: _each_nth(clips, every) for name, clips in streams.items()}
+    return compare_all(_each_nth(prefetched(reference), every), thinned, on_frame)
+
+
+def _each_nth(clips: Iterable[Clip], every: int) -> Iterator[Clip]:
+    """The frames 0, N, 2N ... All are read, since stages before may need their neighbours."""
+    if every == 1:
+        yield from clips
+        return
+    for number, frame in enumerate(frames_of(clips)):
+        if number % every == 0:
+            yield frame
 
 
 def _names(paths: tuple[str | os.PathLike[str], ...]) -> dict[str, str]:

@@ -93,8 +93,8 @@ class Job:
     notices: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._muxer = muxer_for(self.output)
         check_output(self.output, overwrite=self.options.overwrite, inputs=(self.reader.path,))
+        self._muxer = muxer_for(self.output)
         width, height = self.size
         check_frame_size(width, height, self.output)
         self._passthrough = self._carry()

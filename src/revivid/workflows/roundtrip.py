@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from fractions import Fraction
 from pathlib import Path
@@ -29,9 +29,11 @@ from ..media.read import VideoReader
 from ..media.source import is_pipe
 from ..pipeline import ProgressFunction, chain, prefetched
 from ..recipe import Recipe
+from ..restoration import build
 from ..restoration.geometry import Bicubic, Crop
 from ..restoration.stage import Stage
-from .compress import compress, plan_compress
+from ..restoration.super_resolve import DEFAULT_CRF
+from .compress import compress, plan_compress, stages_for
 from .evaluate import measured
 from .job import JobResult, Plan, open_reader
 from .options import CompressOptions, RestoreOptions, make
@@ -56,15 +58,19 @@ def roundtrip(
     folder: str | os.PathLike[str],
     *,
     restore_options: dict[str, Any] | None = None,
+    measure_every: int = 1,
     progress: ProgressFunction | None = None,
     **options: object,
 ) -> RoundtripResult:
     """Compress `source`, restore it, measure both ways of showing it against `source`, write everything into `folder`.
 
+    With `measure_every` N only each Nth frame is measured: measuring costs more than restoring.
     Options are the fields of `CompressOptions`; `restore_options` those of `RestoreOptions`. Scores are of the frames as restored,
     before the output's own encoding. Existing outputs are an `OutputExists` unless `overwrite`; the folder is made where missing.
     """
     chosen = make(CompressOptions, dict(options))
+    for spec in stages_for(chosen):  # missing weights are better known before the work than after half of it
+        build(spec, DEFAULT_CRF)
     small, restored = _outputs(source, folder, chosen.overwrite)
     damaged: PartialResult | None = None
     try:
@@ -78,10 +84,11 @@ def roundtrip(
     original = open_reader(source, chosen)
     stages, stage_notices = restoration_stages(VideoReader(small), make(RestoreOptions, back))
     arms = {BICUBIC: _bicubic_stages(small, original), RESTORED: stages}
-    scores = measured(original, {name: prefetched(chain(VideoReader(small), arm)) for name, arm in arms.items()}, progress)
-    crops = _crops(source, chosen, small, arms, scores)
+    streams = {name: prefetched(chain(VideoReader(small), arm)) for name, arm in arms.items()}
+    scores = measured(original, streams, measure_every, progress)
+    crops = _crops(source, chosen, small, arms, scores, measure_every)
     report = RoundtripReport(
-        source=_source_file(original, scores[BICUBIC]),
+        source=_source_file(original, scores[BICUBIC], compressed.frames),
         compressed=CompressedFile(
             **_file(compressed, chosen.codec), crf=chosen.crf or 0.0, scale=Fraction(chosen.scale), preset=chosen.preset or ""
         ),
@@ -92,7 +99,7 @@ def roundtrip(
         environment=describe_machine(),
         recipe=json.loads(VideoReader(small).info.recipe or "{}"),
         options={key: str(value) if isinstance(value, Fraction) else value for key, value in vars(chosen).items()},
-        notices=_unique([*compressed.notices, *brought_back.notices, *stage_notices, *_sampling_notice(chosen)]),
+        notices=_unique([*compressed.notices, *brought_back.notices, *stage_notices, *_sampling_notice(chosen, measure_every)]),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
     result = RoundtripResult(small, restored, write_report(report, crops, folder), report)
@@ -160,8 +167,10 @@ def _crops(
     small: Path,
     arms: dict[str, list[Stage]],
     scores: dict[str, Comparison],
+    every: int,
 ) -> list[CropRow]:
-    picks = choose_frames(frame_gains(scores[BICUBIC], scores[RESTORED], HEADLINE_METRIC))
+    gains = frame_gains(scores[BICUBIC], scores[RESTORED], HEADLINE_METRIC)
+    picks = [replace(pick, frame=pick.frame * every) for pick in choose_frames(gains)]
     numbers = [pick.frame for pick in picks]
     originals = extract_frames(open_reader(source, options), numbers)
     decoded = extract_frames(VideoReader(small), numbers)
@@ -174,7 +183,7 @@ def _crops(
     return rows
 
 
-def _source_file(original: VideoReader, scores: Comparison) -> VideoFile:
+def _source_file(original: VideoReader, scores: Comparison, frames: int) -> VideoFile:
     info = original.info
     whole = not (original.start or original.length or original.fps)
     measured_span = scores.times[-1] - scores.times[0] + 1 / original.frame_rate
@@ -183,7 +192,7 @@ def _source_file(original: VideoReader, scores: Comparison) -> VideoFile:
         codec=info.codec,
         width=info.width,
         height=info.height,
-        frames=len(scores.times),
+        frames=frames,
         duration=info.duration if whole and info.duration else measured_span,
         size_bytes=info.size_bytes,
     )
@@ -211,10 +220,13 @@ def _describe(path: Path) -> JobResult:
     return JobResult(str(path), frames, size, size, info.width, info.height, float(info.duration or 0), 0.0)
 
 
-def _sampling_notice(options: CompressOptions) -> list[str]:
-    if not (options.start or options.duration or options.fps):
-        return []
-    return ["a part or a sample of the original was compressed: the original's bytes are those of the whole file"]
+def _sampling_notice(options: CompressOptions, every: int) -> list[str]:
+    notices = []
+    if options.start or options.duration or options.fps:
+        notices.append("a part or a sample of the original was compressed: the original's bytes are those of the whole file")
+    if every > 1:
+        notices.append(f"one frame in {every} was measured")
+    return notices
 
 
 def _unique(notices: Sequence[str]) -> list[str]:
