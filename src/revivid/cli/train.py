@@ -28,9 +28,7 @@ def train(
         else:
             gain = ", ".join(f"{name} {value:+.3f} dB" for name, value in line["gain_db"].items())
             speed = line["iterations_per_second"]
-            print(
-                f"iteration {line['iteration']}: loss {line['loss']:.5f}, {gain}, {speed:.2f} it/s", file=sys.stderr, flush=True
-            )
+            print(f"iteration {line['iteration']}: loss {line['loss']:.5f}, {gain}, {speed:.2f} it/s", file=sys.stderr, flush=True)
 
     weights = run(recipe, data, out, resume=resume, cache=cache, workers=workers, report=report)
     print(json.dumps({"weights": str(weights)}) if as_json else weights)

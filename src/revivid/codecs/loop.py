@@ -21,9 +21,9 @@ from ..types import Clip
 
 #: Encoder -> the decoder of its stream.
 DECODERS = {"libx265": "hevc", "libx264": "h264", "libsvtav1": "libdav1d"}
-#: On smaller pictures x265 4.1 writes past its buffers ("free(): invalid next size", seen at 40x60 and
-#: 48x48), which ends the whole process.
-X265_MIN_SIDE = 50
+#: Below this width x265 4.1's vectorised CU-tree writes past its rows (glibc: "free(): invalid next size", measured at up to 48
+#: pixels), which ends the whole process; so CU-tree is switched off there.
+X265_CUTREE_MIN_WIDTH = 64
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,6 @@ def encode_decode(clip: Clip, settings: LoopSettings | None = None) -> tuple[Cli
 def _encode(clip: Clip, settings: LoopSettings) -> list[av.Packet]:
     if not len(clip):
         raise ShapeError("no frames to encode")
-    if settings.encoder == "libx265" and min(clip.width, clip.height) < X265_MIN_SIDE:
-        raise ShapeError(f"{clip.width}x{clip.height} is too small for x265: {X265_MIN_SIDE} pixels a side at least")
     encoder = _context(settings.encoder, "w")
     # Frame numbers, not the clip's times: the rate control must not depend on how a clip was cut out of its video.
     rate = 1 / (clip.durations[0] or Fraction(1, 25))
@@ -68,7 +66,7 @@ def _encode(clip: Clip, settings: LoopSettings) -> list[av.Packet]:
     encoder.width, encoder.height, encoder.pix_fmt = clip.width, clip.height, working_format(clip.color.bit_depth)
     encoder.framerate, encoder.time_base = rate, 1 / rate
     encoder.thread_count = settings.threads
-    encoder.options = _options(settings)
+    encoder.options = _options(settings, clip.width)
     packets: list[av.Packet] = []
     try:
         for t, picture in enumerate(zip(*clip.planes, strict=True)):
@@ -79,7 +77,7 @@ def _encode(clip: Clip, settings: LoopSettings) -> list[av.Packet]:
     except (av.error.FFmpegError, ValueError) as fault:
         raise UsageError(
             f"{settings.encoder} can't encode {clip.width}x{clip.height} at crf {settings.crf} ({settings.preset}): {fault}",
-            hint="Sizes must be even; check the preset's name and the range of the crf.",
+            hint="Sizes must be even, for x265 at least 16; check the preset's name and the range of the crf.",
         ) from fault
     return packets
 
@@ -102,9 +100,13 @@ def _context(codec: str, mode: Literal["r", "w"]) -> av.VideoCodecContext:
     return context
 
 
-def _options(settings: LoopSettings) -> dict[str, str]:
+def _options(settings: LoopSettings, width: int) -> dict[str, str]:
     options = {"crf": str(settings.crf), "preset": settings.preset, **settings.options}
     if settings.encoder == "libx265":
-        pools = f"log-level=none:pools={settings.threads}:frame-threads=1" if settings.threads == 1 else "log-level=none"
-        options["x265-params"] = ":".join(filter(None, [options.get("x265-params"), pools]))
+        own = ["log-level=none"]
+        if settings.threads == 1:
+            own += ["pools=1", "frame-threads=1"]
+        if width < X265_CUTREE_MIN_WIDTH:
+            own += ["cutree=0"]
+        options["x265-params"] = ":".join([*filter(None, [options.get("x265-params")]), *own])
     return options

@@ -1,6 +1,8 @@
-"""Our own networks with the weights that come inside the package, ready to use."""
+"""Our own networks with the weights that come inside the package, or with those of a training of one's own, ready to use."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import torch
 
@@ -13,6 +15,14 @@ def load_embedded(name: str) -> torch.nn.Module:
 
     Raises `MissingWeights` for an unknown name and `CorruptWeights` where the file doesn't fit its network.
     """
-    metadata, tensors = embedded.load(name)
+    return _network(*embedded.load(name))
+
+
+def load_trained(path: Path) -> torch.nn.Module:
+    """The same from a weight file that `revivid train` wrote."""
+    return _network(*embedded.read(path))
+
+
+def _network(metadata: embedded.Metadata, tensors: dict[str, torch.Tensor]) -> torch.nn.Module:
     network = networks.build(metadata.network, **metadata.hyperparameters)
     return networks.load_published(network, tensors).eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

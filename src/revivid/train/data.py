@@ -29,6 +29,8 @@ PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 CLIP_SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi", ".y4m", ".ts"}
 #: One source in so many is held out for validation, chosen by its name.
 HOLD_OUT = 12
+#: The smallest degraded picture that is worth training on, in pixels a side.
+MIN_SIDE = 64
 
 Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -172,5 +174,5 @@ def read_frames(source: Path, part: float, count: int) -> Clip:
 
 
 def _check_size(source: Path, size: tuple[int, ...], settings: DataSettings) -> None:
-    if min(size) < 64 * settings.scale:
+    if min(size) < MIN_SIDE * settings.scale:
         raise ShapeError(f"{source}: {size[1]}x{size[0]} pixels of ground truth are too few for scale {settings.scale}")
