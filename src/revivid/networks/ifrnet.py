@@ -118,7 +118,7 @@ class IFRNet(nn.Module):
             flows = flows / scale_factor
         first, second = backward_warp_spaced(pictures, flows).to(mask.dtype).chunk(2)
         picture = (torch.lerp(second, first, mask) + mean + residual).clamp(0, 1)
-        return picture[:, None, :, top : top + height, left : left + width]
+        return picture[:, None, :, top : top + height, left : left + width].to(clip.dtype)
 
     def _decode(self, pictures: Tensor, time: float) -> tuple[Tensor, Tensor, Tensor]:
         """Centred frames (2N, 3, h, w), first ones first -> flows to both (2N, 2, h, w), mask (N, 1, h, w), residual."""

@@ -164,7 +164,7 @@ class RIFE(nn.Module):
         contexts = [torch.cat(context.chunk(2), dim=1) for context in self.contextnet(pictures, flows)]
         x = torch.cat((first, second, *warped, mask, flow), dim=1).to(first.dtype)
         picture = (blended + 2 * self.unet(x, contexts) - 1).clamp(0, 1)
-        return picture[:, None, :, :height, :width]
+        return picture[:, None, :, :height, :width].to(clip.dtype)
 
     def _estimate(self, first: Tensor, second: Tensor, time: float, scale: float) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Flows from the new frame to both (N, 4, H, W), the mask's logits (N, 1, H, W) and both frames warped."""
