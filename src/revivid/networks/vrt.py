@@ -37,8 +37,8 @@ class FrameConv(nn.Conv3d):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, (1, 3, 3))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x.contiguous(memory_format=torch.channels_last), self.weight.squeeze(2), self.bias, padding=1)
+    def forward(self, input: Tensor) -> Tensor:
+        return F.conv2d(input.contiguous(memory_format=torch.channels_last), self.weight.squeeze(2), self.bias, padding=1)
 
 
 class Fold(nn.Module):
@@ -135,10 +135,7 @@ class VRT(nn.Module):
         mutual_depths = [int(depth * mul_attn_ratio) for depth in depths[:7]]
         window = (window_size[0], window_size[1], window_size[2])
         #: Mutual attention wants whole windows at every scale.
-        self.min_size = [
-            max(8, *(s * w for s, depth in zip(SCALES, mutual_depths, strict=True) if depth)) if any(mutual_depths) else 8
-            for w in window[1:]
-        ]
+        self.min_size = [max([8, *(s * w for s, depth in zip(SCALES, mutual_depths, strict=True) if depth)]) for w in window[1:]]
         rates = iter(path_rates(drop_path_rate, sum(depths)))
 
         def group(i: int, depth: int, window: tuple[int, int, int], *, mutual: bool = False) -> TmsaGroup:
@@ -149,34 +146,38 @@ class VRT(nn.Module):
             )  # fmt: skip
             return TmsaGroup(options, [next(rates) for _ in range(depth)])
 
-        first, last = embed_dims[0], embed_dims[-1]
-        self.conv_first = FrameConv((9 * in_chans if pa_frames else in_chans) + nonblind_denoising, first)
+        self.conv_first = FrameConv((9 * in_chans if pa_frames else in_chans) + nonblind_denoising, embed_dims[0])
         self.spynet = SPyNet(levels=(5, 4, 3, 2)) if pa_frames else None
-        for i, scale in enumerate(SCALES):
-            dim = embed_dims[i]
-            stage = Stage(
-                _reshape(i, embed_dims, norm_layer),
-                group(i, mutual_depths[i], (2, *window[1:]), mutual=True),
-                group(i, depths[i] - mutual_depths[i], window),
-                dim,
-                GuidedAlignment(dim, self.reach, deformable_groups, 10 / scale) if pa_frames else None,
-            )
-            self.add_module(f"stage{i + 1}", stage)
-        entry = nn.Sequential(nn.Identity(), norm_layer(embed_dims[6]), nn.Linear(embed_dims[6], last))
-        alone = (1, *window[1:])
-        self.stage8 = nn.ModuleList([entry])
-        for i in range(7, len(depths)):
-            self.stage8.append(SelfAttentionGroup(group(i, depths[i], alone if i in indep_reconsts else window), last))
-        self.norm = norm_layer(last)
-        self.conv_after_body = nn.Linear(last, first)
-        self._make_head(first, out_chans)
+        self._make_body(group, depths, mutual_depths, embed_dims, window, indep_reconsts, norm_layer, deformable_groups)
+        self._make_head(embed_dims[0], out_chans)
+        task = "interpolate" if not pa_frames else "super-resolve" if upscale > 1 else "denoise" if nonblind_denoising else "deblur"
         self.traits = Traits(
-            tasks=("super-resolve",) if self.upscale > 1 else ("denoise",) if nonblind_denoising else ("deblur",) if pa_frames
-            else ("interpolate",),
-            kind="clip", scale=self.upscale, channels=self.channels, temporal_reach=None,
+            tasks=(task,), kind="clip", scale=self.upscale, channels=self.channels, temporal_reach=None,
             min_frames=1 if pa_frames else self.frames, licence="CC-BY-NC-4.0",
             paper='Liang et al., "VRT: A Video Restoration Transformer", IEEE Transactions on Image Processing 2024',
         )  # fmt: skip
+
+    def _make_body(
+        self, group: Callable[..., TmsaGroup], depths: Sequence[int], mutual_depths: Sequence[int], dims: Sequence[int],
+        window: tuple[int, int, int], single_frame: Sequence[int], norm: Callable[[int], nn.Module], deformable_groups: int,
+    ) -> None:  # fmt: skip
+        """The seven stages of the U and the groups of stage 8; `group(i, depth, window)` makes a group of stage or index i."""
+        pair, alone = (2, *window[1:]), (1, *window[1:])
+        for i, scale in enumerate(SCALES):
+            stage = Stage(
+                _reshape(i, dims, norm),
+                group(i, mutual_depths[i], pair, mutual=True),
+                group(i, depths[i] - mutual_depths[i], window),
+                dims[i],
+                GuidedAlignment(dims[i], self.reach, deformable_groups, 10 / scale) if self.reach else None,
+            )
+            self.add_module(f"stage{i + 1}", stage)
+        last = dims[-1]
+        self.stage8 = nn.ModuleList([nn.Sequential(nn.Identity(), norm(dims[6]), nn.Linear(dims[6], last))])
+        for i in range(7, len(depths)):
+            self.stage8.append(SelfAttentionGroup(group(i, depths[i], alone if i in single_frame else window), last))
+        self.norm = norm(last)
+        self.conv_after_body = nn.Linear(last, dims[0])
 
     def _make_head(self, dim: int, outputs: int) -> None:
         """The layers from features to frames, under their published names."""
