@@ -105,7 +105,8 @@ class EDVR(WindowFeatures, ShuffleHead):
 
     With `hr_in` (only together with `with_predeblur`) the output has the input's size. Any size works: pictures are mirrored at
     the bottom and right to multiples of 4 (16 with `hr_in`) and the result cropped. `restore_clip` restores whole clips of any
-    length, every frame's pyramid computed once. `num_out_ch` is accepted as published; there are always 3 output channels.
+    length, every frame's pyramid computed once. What a pixel depends on follows the motion: it has no bound in space.
+    `num_out_ch` is accepted as published; there are always 3 output channels.
 
     Published: EDVR-M 64 features, 5 and 10 blocks; EDVR-L 128 features, 5 and 40 blocks. Raises `UsageError` for
     hyper-parameters that can't work and `ShapeError` for inputs that aren't such windows.

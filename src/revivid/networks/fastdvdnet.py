@@ -42,13 +42,13 @@ class Folding(nn.Sequential):
 
 
 def _conv_normalised(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
-    """norm(conv(x)) with running statistics; folded in float64 so that only the result is rounded."""
+    """norm(conv(x)) with running statistics, as one convolution; folded at every call, which costs next to nothing."""
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None
     assert variance is not None
-    gain = norm.weight.double() * (variance.double() + norm.eps).rsqrt()
-    weight = (conv.weight.double() * gain[:, None, None, None]).to(conv.weight.dtype)
-    bias = (norm.bias.double() - mean.double() * gain).to(conv.weight.dtype)
+    gain = norm.weight.float() * (variance.float() + norm.eps).rsqrt()
+    weight = (conv.weight.float() * gain[:, None, None, None]).to(conv.weight.dtype)
+    bias = (norm.bias.float() - mean.float() * gain).to(conv.weight.dtype)
     return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
@@ -104,7 +104,8 @@ class FastDVDnet(nn.Module):
         f1 f2 f3 -> temp1 -> y2 -+-> temp2 -> denoised f2
         f2 f3 f4 -> temp1 -> y3 -+
 
-    `restore_clip` denoises clips of any length and computes every first stage once: half the work. `sigma` is the standard
+    `restore_clip` denoises clips of any length and computes every first stage once: half the work. A frame depends on two before
+    and after it, and a pixel on 80 to each side. `sigma` is the standard
     deviation of the noise in units of [0, 1] (trained for 5/255 to 55/255): a number, one per sample (N,), or a map
     (N, 1, H, W). Pictures and maps are mirrored at the bottom and right to multiples of 4 and the result cropped.
     Raises `ShapeError` for inputs that aren't such frames or maps.
@@ -161,9 +162,7 @@ class FastDVDnet(nn.Module):
         noise = torch.as_tensor(sigma, dtype=clip.dtype, device=clip.device)
         size = (clip.shape[0], 1, *clip.shape[3:])
         if noise.ndim not in (0, 1, 4) or (noise.ndim and noise.shape[0] not in (1, size[0])):
-            raise ShapeError(
-                f"sigma is a number, (N,) or (N, 1, H, W), not {tuple(noise.shape)} for a clip {tuple(clip.shape)}"
-            )
+            raise ShapeError(f"sigma is a number, (N,) or (N, 1, H, W), not {tuple(noise.shape)} for a clip {tuple(clip.shape)}")
         if noise.ndim == 4 and noise.shape[1:] not in (size[1:], (1, 1, 1)):
             raise ShapeError(f"a noise map {tuple(noise.shape)} doesn't fit a clip {tuple(clip.shape)}")
         noise = (noise.view(-1, 1, 1, 1) if noise.ndim < 4 else noise).expand(size)

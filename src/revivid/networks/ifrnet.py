@@ -76,7 +76,8 @@ class IFRNet(nn.Module):
         1/16: decoder4 -> flows, features -> warp 1/8 -> decoder3 -> warp 1/4 -> decoder2 -> warp 1/2 -> decoder1
         1/1:  mask * warp(I0) + (1 - mask) * warp(I1) + residual + mean
 
-    Any size: edges are repeated on all sides to multiples of 16 and the result is cropped. Published for time 0.5 (Vimeo-90K)
+    What a pixel depends on follows the motion: it has no bound in space. Any size: edges are repeated on all sides to multiples
+    of 16 and the result is cropped. Published for time 0.5 (Vimeo-90K)
     and k/8 (GoPro). There are no hyper-parameters; `IFRNetS` and `IFRNetL` are its smaller and larger form.
     Raises `UsageError` for a time or scale that can't work and `ShapeError` for inputs that aren't two frames.
     """

@@ -118,9 +118,10 @@ class RIFE(nn.Module):
         I0, I1 -> block0 (1/4) -> block1 (1/2) -> block2 (1/1) -> flows to I0 and I1, mask -> blend of both warped -(+)-> frame
                                                                    contexts of I0, I1 warped -> U-net residual ------+
 
-    `variant`: `base` and `2R` (double resolution inside) always give the middle frame; `m` takes any `time` in (0, 1).
-    Any size: edges are repeated at the bottom and right to multiples of 16 and the result is cropped (the published scripts pad
-    zeros). Raises `UsageError` for a time or scale that can't work and `ShapeError` for inputs that aren't two frames.
+    `variant`: `base` and `2R` (double resolution inside) always give the middle frame; `m` takes any `time` in (0, 1). What a
+    pixel depends on follows the motion: it has no bound in space. Any size: edges are repeated at the bottom and right to multiples
+    of 16 and the result is cropped (the published scripts pad zeros). Raises `UsageError` for a time or scale that can't work
+    and `ShapeError` for inputs that aren't two frames.
     """
 
     traits = Traits(
