@@ -97,6 +97,8 @@ class Job:
         self._muxer = muxer_for(self.output)
         width, height = self.size
         check_frame_size(width, height, self.output)
+        if not is_pipe(self.output):
+            self.encoding.check(width, height, self.reader.info.color.bit_depth)
         self._passthrough = self._carry()
 
     @property
@@ -167,9 +169,12 @@ class Job:
             seconds=time.monotonic() - started,
             notices=tuple(self._all_notices()),
         )
-        if self.reader.damage:
+        lost = [self.reader.damage.describe()] if self.reader.damage else []
+        if self._passthrough is not None and self._passthrough.errors:
+            lost.append(f"{self._passthrough.errors} packets of other streams were left out")
+        if lost:
             raise PartialResult(
-                f"{self.output}: {result.frames} frames were kept; {self.reader.damage.describe()}",
+                f"{self.output}: {result.frames} frames were kept; {', '.join(lost)}",
                 hint="This is all that decodes of the input.",
             )
         return result
@@ -183,6 +188,7 @@ class Job:
             start=self.reader.start,
             duration=self.reader.length,
             keep_audio=self.options.audio,
+            allow_damaged=self.options.allow_damaged,
         )
 
     def _time_base(self) -> Fraction:
