@@ -16,6 +16,10 @@ MAX_ATTACHMENT_BYTES = 64 * 1024 * 1024
 MAX_STREAMS = 256
 #: Seconds that opening and probing a file may take.
 OPEN_TIMEOUT_S = 30.0
+#: Seconds from the start of a video to any of its time stamps: thirty days.
+MAX_SECONDS = 30 * 24 * 3600
+#: Seconds for which one frame is repeated when a video is sampled at a steady rate.
+MAX_STILL_SECONDS = 3600
 
 
 def check_frame_size(width: int, height: int, where: str) -> None:

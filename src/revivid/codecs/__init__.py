@@ -37,7 +37,7 @@ class Codec:
     bit_depths: tuple[int, ...]
     #: This codec's CRF times this is about the x265 CRF of equal damage; the restorers are conditioned on x265's.
     x265_crf_ratio: float = 1.0
-    #: The smallest width and height that it encodes. x265 writes past its buffers on smaller pictures and takes the process down.
+    #: The smallest width and height that it encodes.
     min_side: int = 2
     #: Whether it stores odd widths and heights in 4:2:0.
     odd_sizes: bool = False
@@ -48,8 +48,8 @@ _X26X_PRESETS = (
 )  # fmt: skip
 
 CODECS = {
-    "x265": Codec("hevc", "libx265", 28, 51, "medium", _X26X_PRESETS, (8, 10, 12), min_side=64),
-    "x264": Codec("avc", "libx264", 23, 51, "medium", _X26X_PRESETS, (8, 10), x265_crf_ratio=28 / 23, min_side=16),
+    "x265": Codec("hevc", "libx265", 28, 51, "medium", _X26X_PRESETS, (8, 10, 12), min_side=16),
+    "x264": Codec("avc", "libx264", 23, 51, "medium", _X26X_PRESETS, (8, 10), x265_crf_ratio=28 / 23),
     "av1": Codec("av1", "libsvtav1", 35, 63, "8", tuple(str(n) for n in range(14)), (8, 10), x265_crf_ratio=28 / 35, min_side=64),
     "ffv1": Codec("ffv1", "ffv1", 0, 0, "", ("",), (8, 10, 12), odd_sizes=True),
 }
@@ -70,8 +70,10 @@ def encoding(
     preset: str | None = None,
     hdr: HdrMetadata | None = None,
     params: str = "",
+    width: int | None = None,
 ) -> Encoding:
-    """Settings for one encode. `params` are the encoder's own (`key=value:key=value`), added last.
+    """Settings for one encode. `params` are the encoder's own (`key=value:key=value`), added last; `width` is that of the
+    picture in pixels, where it is known: narrow ones need other settings.
 
     Raises `UsageError` for an unknown codec or preset, a CRF out of range, or a bit depth that the codec lacks.
     """
@@ -87,4 +89,4 @@ def encoding(
             f"{name} can't encode {color.bit_depth}-bit video", hint="Choose --codec x265, which takes 8, 10 and 12 bits."
         )
     module = importlib.import_module(f".{known.module}", __package__)
-    return module.encoding(color=color, crf=crf, preset=preset, hdr=hdr, params=params)
+    return module.encoding(color=color, crf=crf, preset=preset, hdr=hdr, params=params, width=width)

@@ -7,9 +7,9 @@ from ..types import ColorSpec, HdrMetadata
 from .hdr import x26x_params
 
 
-def encoding(*, color: ColorSpec, crf: float, preset: str, hdr: HdrMetadata | None, params: str) -> Encoding:
+def encoding(*, color: ColorSpec, crf: float, preset: str, hdr: HdrMetadata | None, params: str, width: int | None) -> Encoding:
     """Settings for libx264."""
-    del color
+    del color, width
     settings = x26x_params(hdr, "cll") + ([params] if params else [])
     options = {"crf": f"{crf:g}", "preset": preset}
     if settings:

@@ -15,6 +15,7 @@ Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 _FULL_RANGE = 2
 _BY_DEPTH = {8: "yuv420p", 10: "yuv420p10le", 12: "yuv420p12le"}
+_GREY_PREFIXES = ("gray", "ya8", "ya16", "yaf")
 _ALPHA_PREFIXES = ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16", "yaf", "ayuv", "vuya", "pal8")
 
 
@@ -68,8 +69,8 @@ def to_planes(frame: av.VideoFrame, color: ColorSpec, rotation: int) -> Planes:
 
 
 def _converted(frame: av.VideoFrame, wanted: str, color: ColorSpec) -> av.VideoFrame:
-    if frame.format.name.startswith("gray"):
-        return _gray_as_420(frame, wanted, color)
+    if frame.format.name.startswith(_GREY_PREFIXES):
+        return _gray_as_420(frame, color)
     sws_range = "JPEG" if color.full_range else "MPEG"
     if frame.format.is_rgb:
         matrix = "ITU709" if color.matrix == MATRICES["bt709"] else "ITU601"
@@ -77,7 +78,7 @@ def _converted(frame: av.VideoFrame, wanted: str, color: ColorSpec) -> av.VideoF
     return frame.reformat(format=wanted, src_color_range=sws_range, dst_color_range=sws_range, interpolation="BICUBIC")
 
 
-def _gray_as_420(frame: av.VideoFrame, wanted: str, color: ColorSpec) -> av.VideoFrame:
+def _gray_as_420(frame: av.VideoFrame, color: ColorSpec) -> av.VideoFrame:
     """Luma as it is, neutral chroma: swscale would stretch a grey frame's range."""
     grey = {8: "gray", 10: "gray10le", 12: "gray12le"}[color.bit_depth]
     source = frame if frame.format.name == grey else frame.reformat(format=grey)
@@ -88,7 +89,9 @@ def _gray_as_420(frame: av.VideoFrame, wanted: str, color: ColorSpec) -> av.Vide
 
 def _plane(plane: av.video.plane.VideoPlane, color: ColorSpec) -> np.ndarray:
     dtype = np.dtype(color.dtype)
-    rows = np.frombuffer(plane, dtype).reshape(plane.height, plane.line_size // dtype.itemsize)
+    rows = np.frombuffer(plane, dtype).reshape(plane.height, abs(plane.line_size) // dtype.itemsize)
+    if plane.line_size < 0:  # stored bottom up, as some AVI files are
+        rows = rows[::-1]
     return rows[:, : plane.width]
 
 

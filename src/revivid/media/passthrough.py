@@ -1,52 +1,81 @@
 """What is not the main video: audio, subtitles, chapters, attachments and covers, copied bit by bit beside the new picture.
 
 A second demuxer runs over the source and hands out packets up to a given time, so that audio and video interleave and memory
-stays constant. What a container can't hold is converted where nothing is lost (plain text subtitles), else left out with a
-notice; audio that can't be kept is an error before any work.
+stays constant. `carry` says what becomes of each stream.
+
+    demux -> times that only rise -> [text repackaged, FLAC] -> cut to [start, start + duration), shifted by -start
 """
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
+from math import ceil
 
 import av
 import av.container
-from av.stream import Disposition, Stream
+import av.error
+from av.stream import Stream
 
-from .. import limits
-from ..errors import UsageError
+from ..errors import CorruptInput
+from .audio import FlacTrack
+from .carry import COVERS, TEXT_TARGET, Plan, plan_stream
 from .metadata import without_recipe
 from .probe import main_video, start_of
-from .source import open_container
-from .subtitles import TEXT_CODECS, convert_text, text_header
+from .source import open_container, open_input
+from .subtitles import convert_text, text_header
+from .timing import RESET, check_time
 
-_TEXT_TARGET = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip"}
-_MATROSKA_SUBTITLES = {"subrip", "srt", "ass", "ssa", "webvtt", "dvd_subtitle", "dvdsub", "hdmv_pgs_subtitle", "pgssub", "dvbsub"}
-_COVERS = {"mjpeg", "png"}
+#: Seconds before a cut at which to begin reading: packets of one moment are not stored side by side.
+_EARLY = 5
+#: Seconds after a cut's end from which nothing of the cut is expected any more.
+_LATE = 10
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What happens to one stream of the source."""
+@dataclass
+class _Track:
+    """One carried stream and the running state of its times."""
 
-    index: int
-    kind: str
-    codec: str
-    #: copy, text (subtitles whose packaging is changed), attach, drop
-    action: str
-    #: For people, where the action is not a plain copy.
-    note: str = ""
+    plan: Plan
+    source: Stream
+    output: Stream
+    flac: FlacTrack | None = None
+    offset: int = 0
+    last: int | None = None
+    end: int = 0
+
+    def stamp(self, packet: av.Packet) -> None:
+        """Give the packet both its times. Decoding times only rise, as muxers demand; where the clock steps back, it goes on."""
+        pts = packet.pts if packet.pts is not None else packet.dts
+        pts = (self.end if pts is None else pts + self.offset) or 0
+        dts = pts if packet.dts is None else packet.dts + self.offset
+        base = packet.time_base
+        if self.last is not None and dts < self.last:
+            if (self.last - dts) * base > RESET:
+                self.offset += self.end - dts
+                pts, dts = pts + self.end - dts, self.end
+            else:
+                dts = self.last
+        if self.last is not None and dts == self.last and self.plan.kind == "audio":
+            dts += max(1, ceil(Fraction(1, 1000) / base))
+        pts = max(pts, dts)
+        packet.pts, packet.dts = pts, dts
+        self.last, self.end = dts, max(self.end, pts + (packet.duration or 0))
+
+
+@dataclass
+class _Cover:
+    stream: Stream
+    picture: bytes = field(repr=False)
 
 
 class Passthrough:
     """The other streams of `source` for an output of libavformat's `muxer`, cut to [start, start + duration) and shifted by -start.
 
-    `plans` and `notices` are known before anything is written. Raises `UsageError` where an audio track can't be kept.
+    `plans` and `notices` are known before anything is written. Raises `UsageError` where an audio track can't be kept. Damage
+    raises `CorruptInput`, or with `allow_damaged` is left out and counted in `errors`.
     """
 
     def __init__(
@@ -57,19 +86,23 @@ class Passthrough:
         start: Fraction = Fraction(0),
         duration: Fraction | None = None,
         keep_audio: bool = True,
+        allow_damaged: bool = False,
     ) -> None:
         self.source = os.fspath(source)
+        self.errors = 0
         self._muxer = muxer
         self._start = start
         self._duration = duration
+        self._allow_damaged = allow_damaged
         self._container = open_container(source)
         self._origin = start_of(self._container) + start
         main = main_video(self._container, self.source)
         self._streams = {s.index: s for s in self._container.streams if s.index != main.index}
         self.plans = [plan_stream(stream, muxer, keep_audio) for stream in self._streams.values()]
         self.notices = [plan.note for plan in self.plans if plan.note]
-        self._outputs: dict[int, Stream] = {}
-        self._packets = self._demuxed()
+        self._tracks: dict[int, _Track] = {}
+        self._covers: list[_Cover] = []
+        self._packets = self._cut_packets()
         self._held: av.Packet | None = None
 
     def tags(self) -> dict[str, str]:
@@ -81,18 +114,11 @@ class Passthrough:
         for plan in self.plans:
             stream = self._streams[plan.index]
             if plan.action == "attach":
-                output.add_attachment(
-                    stream.metadata.get("filename", f"attachment-{plan.index}"), _mimetype(stream), bytes(stream.data)
-                )
-            elif plan.action == "copy":
-                self._outputs[plan.index] = _like(output.add_stream_from_template(stream), stream)
-            elif plan.action == "text":
-                added = output.add_mux_stream(_TEXT_TARGET[self._muxer])
-                header = text_header(_TEXT_TARGET[self._muxer])
-                if header:
-                    added.codec_context.extradata = header
-                added.time_base = Fraction(1, 1000)
-                self._outputs[plan.index] = _like(added, stream)
+                _attach(output, stream, plan.index, bytes(stream.data))  # type: ignore[attr-defined]
+            elif plan.action == "cover":
+                self._add_cover(output, stream, plan)
+            elif plan.action != "drop":
+                self._tracks[plan.index] = self._added(output, stream, plan)
         chapters = self._chapters()
         if chapters and self._muxer != "webm":
             output.set_chapters(chapters)
@@ -106,44 +132,119 @@ class Passthrough:
                 self.close()
                 return
             packet = self._held
-            tick = packet.dts if packet.dts is not None else packet.pts
-            if time is not None and tick is not None and tick * packet.time_base > time:
+            if time is not None and packet.dts is not None and packet.dts * packet.time_base > time:
                 return
             self._held = None
             yield packet
 
+    def refused(self, what: str, cause: Exception) -> None:
+        """A packet can't be read or stored: raises `CorruptInput`, or counts it where damage is allowed."""
+        self.errors += 1
+        if not self._allow_damaged:
+            raise CorruptInput(
+                f"{self.source}: beside the video, {what}", hint="Pass --allow-damaged to leave it out, or --no-audio."
+            ) from cause
+
     def close(self) -> None:
         self._container.close()
 
-    def _demuxed(self) -> Iterator[av.Packet]:
-        chosen = [self._streams[index] for index in self._outputs]
-        if not chosen:
-            return
-        actions = {plan.index: plan.action for plan in self.plans}
-        if self._start:
-            self._container.seek(int(self._origin * 1_000_000))
-        for packet in self._container.demux(chosen):
-            if packet.pts is None or not packet.size:
-                continue
-            index = packet.stream_index
-            time = packet.pts * packet.time_base - self._origin
-            length = (packet.duration or 0) * packet.time_base
-            if self._start and time + length <= 0:
-                continue
+    def _added(self, output: av.container.OutputContainer, stream: Stream, plan: Plan) -> _Track:
+        if plan.action == "flac":
+            flac = FlacTrack(output, stream)  # type: ignore[arg-type]
+            return _Track(plan, stream, _like(flac.stream, stream), flac)
+        if plan.action == "copy":
+            return _Track(plan, stream, _like(output.add_stream_from_template(stream), stream))
+        target = TEXT_TARGET[self._muxer]
+        added = output.add_mux_stream(target)
+        if header := text_header(target):
+            added.codec_context.extradata = header
+        added.time_base = Fraction(1, 1000)
+        return _Track(plan, stream, _like(added, stream))
+
+    def _add_cover(self, output: av.container.OutputContainer, stream: Stream, plan: Plan) -> None:
+        picture = _picture(self.source, plan.index)
+        if self._muxer == "matroska":
+            stream.metadata.setdefault("filename", f"cover.{'jpg' if plan.codec == 'mjpeg' else 'png'}")
+            stream.metadata.setdefault("mimetype", COVERS[plan.codec])
+            _attach(output, stream, plan.index, picture)
+        else:
+            added = output.add_stream_from_template(stream, opaque=True)
+            added.disposition = stream.disposition
+            self._covers.append(_Cover(added, picture))
+
+    def _cut_packets(self) -> Iterator[av.Packet]:
+        """What goes into the output, in its time."""
+        for cover in self._covers:
+            packet = av.Packet(cover.picture)
+            packet.stream, packet.time_base, packet.is_keyframe = cover.stream, Fraction(1, 90_000), True
+            packet.pts = packet.dts = 0
+            yield packet
+        for track, packet in self._converted():
+            base, pts = packet.time_base, packet.pts or 0
+            time, length = pts * base - self._origin, (packet.duration or 0) * base
+            check_time(time, self.source)
             if self._duration is not None and time >= self._duration:
+                if time > self._duration + _LATE:
+                    return
                 continue
-            if actions[index] == "text":
-                packet = self._as_text(packet, index)
-            shift = round(self._origin / packet.time_base)
-            packet.pts -= shift
-            if packet.dts is not None:
-                packet.dts -= shift
-            packet.stream = self._outputs[index]
+            shift = round(self._origin / base)
+            if self._start and time < 0:
+                if track.plan.kind == "audio" or time + length <= 0:
+                    continue
+                packet.duration = (packet.duration or 0) + pts - shift
+                packet.pts = packet.dts = pts = shift
+            packet.pts, packet.dts = pts - shift, (packet.dts or 0) - shift
+            packet.stream = track.output
             yield packet
 
-    def _as_text(self, packet: av.Packet, index: int) -> av.Packet:
-        codec = next(plan.codec for plan in self.plans if plan.index == index)
-        fresh = av.Packet(convert_text(bytes(packet), codec, _TEXT_TARGET[self._muxer]))
+    def _converted(self) -> Iterator[tuple[_Track, av.Packet]]:
+        for packet in self._demuxed():
+            track = self._tracks[packet.stream_index]
+            track.stamp(packet)
+            if track.flac is not None:
+                yield from self._as_flac(track, packet)
+            elif track.plan.action == "text":
+                if (text := self._as_text(packet, track)) is not None:
+                    yield track, text
+            else:
+                yield track, packet
+        for track in self._tracks.values():
+            if track.flac is not None:
+                yield from self._as_flac(track, None)
+
+    def _demuxed(self) -> Iterator[av.Packet]:
+        chosen = [track.source for track in self._tracks.values()]
+        if not chosen:
+            return
+        if self._start > _EARLY:
+            self._container.seek(int((self._origin - _EARLY) * 1_000_000))
+        packets = self._container.demux(chosen)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.error.EOFError):
+                return
+            except av.error.FFmpegError as exc:
+                self.refused(f"reading stopped: {exc.strerror}", exc)
+                return
+            if packet.size:
+                yield packet
+
+    def _as_flac(self, track: _Track, packet: av.Packet | None) -> Iterator[tuple[_Track, av.Packet]]:
+        assert track.flac is not None
+        try:
+            made = track.flac.convert(packet)
+        except (av.error.FFmpegError, ValueError) as exc:
+            self.refused(f"stream {track.plan.index} ({track.plan.codec}) does not decode", exc)
+            return
+        for fresh in made:
+            yield track, fresh
+
+    def _as_text(self, packet: av.Packet, track: _Track) -> av.Packet | None:
+        payload = convert_text(bytes(packet), track.plan.codec, TEXT_TARGET[self._muxer])
+        if not payload:  # Timed Text fills the time between two subtitles with empty ones
+            return None
+        fresh = av.Packet(payload)
         fresh.pts, fresh.dts, fresh.duration = packet.pts, packet.dts, packet.duration
         fresh.time_base = packet.time_base
         fresh.is_keyframe = True
@@ -151,65 +252,29 @@ class Passthrough:
 
     def _chapters(self) -> list[av.container.core.Chapter]:
         kept = []
-        end_of_cut = None if self._duration is None else self._duration
         for chapter in self._container.chapters():
             base = chapter["time_base"] or Fraction(1, 1000)
             begin, end = chapter["start"] * base - self._origin, chapter["end"] * base - self._origin
-            if end <= 0 or (end_of_cut is not None and begin >= end_of_cut):
+            if end <= 0 or (self._duration is not None and begin >= self._duration):
                 continue
-            begin, end = max(begin, Fraction(0)), end if end_of_cut is None else min(end, end_of_cut)
+            begin, end = max(begin, Fraction(0)), end if self._duration is None else min(end, self._duration)
             kept.append({**chapter, "start": round(begin / base), "end": round(end / base), "time_base": base})
         return kept
 
 
-@lru_cache
-def holdable_codecs(muxer: str) -> frozenset[str]:
-    """Names of the codecs that libavformat can store in this container."""
-    with av.open(io.BytesIO(), mode="w", format=muxer) as probe:
-        return frozenset(probe.supported_codecs)
+def _picture(source: str, index: int) -> bytes:
+    """The bytes of a cover: its stream's one packet."""
+    with open_input(source) as container:
+        for packet in container.demux(container.streams[index]):
+            if packet.size:
+                return bytes(packet)
+    return b""
 
 
-def plan_stream(stream: Stream, muxer: str, keep_audio: bool = True) -> Plan:
-    """Decide what becomes of a stream in a container of type `muxer`."""
-    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
-    name = f"stream {stream.index} ({stream.type} {codec})"
-
-    def plan(action: str, note: str = "") -> Plan:
-        return Plan(stream.index, stream.type, codec, action, note)
-
-    if stream.type == "audio":
-        if not keep_audio:
-            return plan("drop", f"{name} is left out as asked")
-        if stream.codec_context is not None and stream.codec_context.codec.canonical_name in holdable_codecs(muxer):
-            return plan("copy")
-        raise UsageError(
-            f"{name} can't be copied into {muxer}", hint="Name the output .mkv, which holds nearly any audio, or pass --no-audio."
-        )
-    if stream.type == "subtitle":
-        return _plan_subtitle(plan, codec, name, muxer)
-    if stream.type == "attachment":
-        return _plan_attachment(plan, stream, name, muxer)
-    if stream.type == "video" and stream.disposition & Disposition.attached_pic and codec in _COVERS:
-        return plan("copy") if muxer in ("mp4", "matroska") else plan("drop", f"{name}, a cover, does not fit into {muxer}")
-    return plan("drop", f"{name} is left out: only the main video, audio, subtitles and attachments are carried")
-
-
-def _plan_subtitle(plan, codec: str, name: str, muxer: str) -> Plan:  # noqa: ANN001 - the closure of plan_stream
-    if muxer == "matroska" and codec in _MATROSKA_SUBTITLES:
-        return plan("copy")
-    if muxer in ("mp4", "mov") and codec == "mov_text":
-        return plan("copy")
-    if codec in TEXT_CODECS and muxer in _TEXT_TARGET:
-        return plan("text", f"{name} is repackaged as {_TEXT_TARGET[muxer]}, text and times unchanged")
-    return plan("drop", f"{name} does not fit into {muxer} and is left out: name the output .mkv to keep it")
-
-
-def _plan_attachment(plan, stream: Stream, name: str, muxer: str) -> Plan:  # noqa: ANN001 - the closure of plan_stream
-    if muxer != "matroska":
-        return plan("drop", f"{name} is left out: only Matroska carries attachments; name the output .mkv to keep it")
-    if len(bytes(stream.data)) > limits.MAX_ATTACHMENT_BYTES:  # type: ignore[attr-defined]
-        return plan("drop", f"{name} is left out: it is larger than {limits.MAX_ATTACHMENT_BYTES:,} bytes")
-    return plan("attach")
+def _attach(output: av.container.OutputContainer, stream: Stream, index: int, data: bytes) -> None:
+    name = stream.metadata.get("filename", f"attachment-{index}")
+    mimetype = getattr(stream, "mimetype", None) or stream.metadata.get("mimetype") or "application/octet-stream"
+    output.add_attachment(name, mimetype, data)
 
 
 def _like(added: Stream, source: Stream) -> Stream:
@@ -218,7 +283,3 @@ def _like(added: Stream, source: Stream) -> Stream:
             added.metadata[key] = value
     added.disposition = source.disposition
     return added
-
-
-def _mimetype(stream: Stream) -> str:
-    return getattr(stream, "mimetype", None) or stream.metadata.get("mimetype") or "application/octet-stream"

@@ -18,7 +18,7 @@ from .. import limits
 from ..errors import CorruptInput, InputNotReadable
 from ..types import ColorSpec, StreamInfo, VideoInfo
 from . import frames, metadata
-from .source import is_pipe, open_input, translated
+from .source import DECODER_OPTIONS, is_pipe, open_input, translated
 
 _INTERLACED_ORDERS = (2, 3, 4, 5)
 _AV_TIME_BASE = 1_000_000
@@ -36,6 +36,7 @@ def main_video(container: av.container.InputContainer, where: str) -> VideoStrea
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             limits.check_frame_size(stream.width, stream.height, where)
+            stream.codec_context.options = dict(DECODER_OPTIONS)
             return stream
     raise InputNotReadable(f"{where} holds no video stream", hint="Audio alone can't be compressed or restored here.")
 
@@ -113,7 +114,10 @@ def from_header(container: av.container.InputContainer, stream: VideoStream, whe
 
 def start_of(container: av.container.InputContainer) -> Fraction:
     """The container's start in seconds: MPEG-TS rarely starts at zero."""
-    return Fraction(container.start_time or 0, _AV_TIME_BASE)
+    rounded = Fraction(container.start_time or 0, _AV_TIME_BASE)
+    exact = [s.start_time * s.time_base for s in container.streams if s.start_time is not None and s.time_base]
+    # FFmpeg gives the container's start in whole microseconds; the stream that starts there knows it exactly.
+    return min((e for e in exact if abs(e - rounded) < Fraction(2, _AV_TIME_BASE)), key=lambda e: abs(e - rounded), default=rounded)
 
 
 def frame_rate(stream: VideoStream) -> Fraction:

@@ -6,28 +6,27 @@
 from __future__ import annotations
 
 import contextlib
-import heapq
 import os
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
 import av.container
-import av.filter
+import av.error
 import numpy as np
 from av.video.stream import VideoStream
 
 from ..errors import CorruptInput, TruncatedInput, UsageError
-from ..types import Clip, VideoInfo
+from ..types import Clip
 from . import frames
+from .deinterlace import deinterlaced
 from .integrity import missing_bytes
 from .probe import from_header, main_video, probe, start_of
+from .seek import from_key_frame, seek_point
 from .source import check_file, is_pipe, open_container, open_input, translated
+from .timing import Timed, in_order, sampled
 
-#: Frames of look-ahead in which presentation times are put in order (see `_timed`).
-_REORDER = 4
 #: Frames per Clip unless asked otherwise: small, so that memory and latency stay small.
 CLIP_LENGTH = 4
 
@@ -55,13 +54,6 @@ class Damage:
         if self.missing_seconds:
             parts.append(f"{float(self.missing_seconds):.2f} s of the promised video never came")
         return ", ".join(parts)
-
-
-@dataclass
-class _Timed:
-    frame: av.VideoFrame
-    time: Fraction
-    duration: Fraction
 
 
 class VideoReader:
@@ -107,9 +99,13 @@ class VideoReader:
         opened = contextlib.nullcontext(self._container) if self._container is not None else open_input(self.path)
         with opened as container:
             stream = main_video(container, self.path)
-            timed: Iterator[_Timed] = self._cut(self._ordered(self._decoded(container, stream), start_of(container)))
+            decoded = self._decoded(container, stream)
+            tick = stream.time_base or self.info.time_base
+            if self.info.interlaced:
+                decoded = deinterlaced(decoded, tick)
+            timed = self._cut(in_order(decoded, start_of(container), 1 / self.info.frame_rate, tick, self.path))
             if self.fps:
-                timed = _sampled(timed, self.fps)
+                timed = sampled(timed, self.fps, self.path)
             yield from self._clips(timed)
 
     @property
@@ -161,31 +157,12 @@ class VideoReader:
         stream.thread_type = "AUTO"
         # Without "explode" FFmpeg conceals damage and says nothing; with it the packet fails and can be counted.
         stream.codec_context.options = {**stream.codec_context.options, "err_detect": "explode"}
-        if self.start and not self._pipe:
-            target = self.start + start_of(container)
+        packets: Iterator[av.Packet] = self._packets(container, stream)
+        if self.start and not self._pipe and (tick := seek_point(self.path, self.start)) is not None:
             with translated(self.path):
-                container.seek(int(target / (stream.time_base or 1)), stream=stream)
-        deinterlace = _Deinterlacer(stream) if self.info.interlaced else None
-        for frame in self._surviving(container, stream):
-            if deinterlace is None:
-                yield frame
-            else:
-                yield from deinterlace.push(frame)
-        if deinterlace is not None:
-            yield from deinterlace.push(None)
-
-    def _surviving(self, container: av.container.InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except av.error.EOFError:
-                return
-            except av.error.FFmpegError as exc:
-                self._count(f"reading stopped: {exc.strerror}", exc)
-                return
+                container.seek(tick, stream=stream)
+            packets = from_key_frame(packets)
+        for packet in packets:
             try:
                 decoded = packet.decode()
             except av.error.EOFError:
@@ -198,6 +175,18 @@ class VideoReader:
                     self._count("the decoder marks a frame as damaged", None)
                 yield frame
 
+    def _packets(self, container: av.container.InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.error.EOFError):
+                return
+            except av.error.FFmpegError as exc:
+                self._count(f"reading stopped: {exc.strerror}", exc)
+                return
+            yield packet
+
     def _count(self, what: str, cause: Exception | None) -> None:
         self.damage.errors += 1
         if not self.allow_damaged:
@@ -205,54 +194,14 @@ class VideoReader:
                 f"{self.path}: after {self.frames} frames, {what}", hint="Pass --allow-damaged to keep what decodes."
             ) from cause
 
-    def _ordered(self, decoded: Iterator[av.VideoFrame], origin: Fraction) -> Iterator[_Timed]:
-        """Give each frame its time and duration.
-
-        Decoders hand out frames in display order, but some containers (ASF, AVI) stamp them in coding order. The stamps are the
-        right set in the wrong order, so the earliest of the next few belongs to the next frame. Well-ordered stamps pass unchanged.
-        """
-        nominal = 1 / self.info.frame_rate
-        waiting: deque[av.VideoFrame] = deque()
-        times: list[Fraction] = []
-        latest: Fraction | None = None
-        previous: _Timed | None = None
-
-        def take() -> _Timed | None:
-            nonlocal previous
-            frame, time = waiting.popleft(), heapq.heappop(times)
-            if previous is not None and time <= previous.time:  # two frames with one stamp: a tick apart, none is lost
-                time = previous.time + min(nominal, self.info.time_base)
-            done, previous = previous, _Timed(frame, time, _own_duration(frame) or nominal)
-            if done is not None:
-                done.duration = previous.time - done.time
-            return done
-
-        for frame in decoded:
-            tick = frame.pts if frame.pts is not None else frame.dts
-            if tick is None or frame.time_base is None:
-                time = Fraction(0) if latest is None else latest + nominal
-            else:
-                time = tick * Fraction(frame.time_base) - origin
-            latest = time if latest is None else max(latest, time)
-            waiting.append(frame)
-            heapq.heappush(times, time)
-            if len(waiting) > _REORDER and (done := take()) is not None:
-                yield done
-        while waiting:
-            if (done := take()) is not None:
-                yield done
-        if previous is not None:
-            yield previous
-
-    def _cut(self, timed: Iterator[_Timed]) -> Iterator[_Timed]:
+    def _cut(self, timed: Iterator[Timed]) -> Iterator[Timed]:
         end = None
         for item in timed:
             end = item.time + item.duration
             if self.length is not None and item.time >= self.start + self.length:
                 return
-            if item.time >= self.start:
-                item.time -= self.start
-                yield item
+            if not self.start or item.time >= self.start:
+                yield Timed(item.frame, item.time - self.start, item.duration)
         self._check_duration(end)
 
     def _check_duration(self, end: Fraction | None) -> None:
@@ -271,8 +220,8 @@ class VideoReader:
                 hint="Copy or download it again, or pass --allow-damaged to keep what is there.",
             )
 
-    def _clips(self, timed: Iterator[_Timed]) -> Iterator[Clip]:
-        batch: list[_Timed] = []
+    def _clips(self, timed: Iterator[Timed]) -> Iterator[Clip]:
+        batch: list[Timed] = []
         for item in timed:
             batch.append(item)
             if len(batch) == self.clip_length:
@@ -287,7 +236,7 @@ class VideoReader:
                 hint=f"The video is {float(self.info.duration or 0):.2f} s long.",
             )
 
-    def _clip(self, batch: list[_Timed]) -> Clip:
+    def _clip(self, batch: list[Timed]) -> Clip:
         color = self.info.color
         pictures = [frames.to_planes(self._same_size(item.frame), color, self.info.rotation) for item in batch]
         y, u, v = (np.stack([picture[i] for picture in pictures]) for i in range(3))
@@ -315,43 +264,11 @@ def _seconds(
 ) -> Fraction | None:
     if value is None:
         return None
-    exact = Fraction(str(value)) if isinstance(value, float) else Fraction(value)
+    try:
+        exact = Fraction(str(value)) if isinstance(value, float) else Fraction(value)
+    except (ValueError, TypeError, ZeroDivisionError) as exc:
+        unit = "frames per second" if name == "fps" else "seconds"
+        raise UsageError(f"{name} is {value!r}, it must be a number of {unit}") from exc
     if (positive and exact <= 0) or (minimum is not None and exact < minimum):
         raise UsageError(f"{name} is {float(exact):g}, it must be {'positive' if positive else f'at least {minimum}'}")
     return exact
-
-
-def _own_duration(frame: av.VideoFrame) -> Fraction | None:
-    return frame.duration * Fraction(frame.time_base) if frame.duration and frame.time_base else None
-
-
-class _Deinterlacer:
-    """libavfilter's bwdif: one progressive frame for each interlaced one; frames that are progressive already pass untouched."""
-
-    def __init__(self, stream: VideoStream) -> None:
-        self._graph = av.filter.Graph()
-        source = self._graph.add_buffer(template=stream)
-        bwdif = self._graph.add("bwdif", "mode=send_frame:parity=auto:deint=all")
-        sink = self._graph.add("buffersink")
-        source.link_to(bwdif)
-        bwdif.link_to(sink)
-        self._graph.configure()
-
-    def push(self, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
-        self._graph.vpush(frame)
-        while True:
-            try:
-                yield self._graph.vpull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
-
-
-def _sampled(timed: Iterator[_Timed], fps: Fraction) -> Iterator[_Timed]:
-    """Frames at a steady rate: at each instant k/fps the frame that is on screen then (first paper, section 4.1)."""
-    index = 0
-    for item in timed:
-        end = item.time + item.duration
-        while index / fps < end:
-            if index / fps >= item.time:
-                yield _Timed(item.frame, index / fps, 1 / fps)
-            index += 1

@@ -25,6 +25,9 @@ DEMUXERS = (
     "gif,apng,rm,dv,wtv,gxf,vc1,image2,png_pipe,jpeg_pipe,webp_pipe,tiff_pipe,bmp_pipe"
 )
 
+#: A frame beyond the cap fails in the decoder too, before it allocates: headers inside the stream may contradict the container.
+DECODER_OPTIONS = {"max_pixels": str(limits.MAX_PIXELS)}
+
 #: What `-` reads: y4m is the one raw format that says its own size, rate and range.
 PIPE = "-"
 
@@ -36,16 +39,26 @@ def is_pipe(path: str | os.PathLike[str]) -> bool:
 def check_file(path: str | os.PathLike[str]) -> None:
     """Raise `InputNotReadable` for what can't be a video file: missing, a folder, empty, a playlist."""
     file = Path(path)
-    if not file.exists():
-        raise InputNotReadable(f"{file}: no such file", hint="Check the spelling; paths are taken from the current folder.")
-    if file.is_dir():
-        raise InputNotReadable(f"{file} is a folder, not a video", hint="Name one file of it.")
-    if not os.access(file, os.R_OK):
-        raise InputNotReadable(f"{file}: permission denied", hint="Change the file's permissions or copy it.")
-    if file.stat().st_size == 0:
+    try:
+        if file.is_dir():
+            raise InputNotReadable(f"{file} is a folder, not a video", hint="Name one file of it.")
+        if file.exists() and not file.is_file():
+            raise InputNotReadable(f"{file} is a pipe or device", hint="Name a file; - reads y4m from standard input.")
+        with file.open("rb") as stream:
+            head = stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+            size = os.fstat(stream.fileno()).st_size
+    except InputNotReadable:
+        raise
+    except FileNotFoundError as exc:
+        hint = "Check the spelling; paths are taken from the current folder."
+        raise InputNotReadable(f"{file}: no such file", hint=hint) from exc
+    except PermissionError as exc:
+        hint = "Change the file's permissions or copy it."
+        raise InputNotReadable(f"{file}: permission denied", hint=hint) from exc
+    except (OSError, ValueError) as exc:
+        raise InputNotReadable(f"{path!r} can't be opened: {getattr(exc, 'strerror', None) or exc}") from exc
+    if not size:
         raise InputNotReadable(f"{file} is empty", hint="The copy or download that made it did not finish.")
-    with file.open("rb") as stream:
-        head = stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith((b"#EXTM3U", b"ffconcat", b"<MPD", b"<?xml")):
         raise InputNotReadable(
             f"{file} is a playlist or script, not a video",
@@ -90,10 +103,14 @@ def open_container(path: str | os.PathLike[str]) -> av.container.InputContainer:
 
 
 def _open(path: str | os.PathLike[str]) -> av.container.InputContainer:
-    options: dict[str, str] = {"protocol_whitelist": "file,pipe", "format_whitelist": DEMUXERS}
-    # A frame beyond the cap fails in the decoder too, before it allocates: headers inside the stream may contradict the container.
-    options["max_pixels"] = str(limits.MAX_PIXELS)
-    arguments: dict[str, Any] = {"container_options": options, "metadata_errors": "replace"}
+    # "none": a picture called shot%03d.png is that one file, not a pattern over its folder.
+    options = {"protocol_whitelist": "file,pipe", "format_whitelist": DEMUXERS, "pattern_type": "none"}
+    arguments: dict[str, Any] = {
+        "options": DECODER_OPTIONS,
+        "container_options": options,
+        "metadata_errors": "replace",
+        "timeout": (limits.OPEN_TIMEOUT_S, None),
+    }
     if is_pipe(path):
         if sys.stdin is None or sys.stdin.isatty():
             raise InputNotReadable("nothing is piped in", hint="Pipe y4m, for example: ffmpeg -i in.mp4 -f yuv4mpegpipe - | ...")

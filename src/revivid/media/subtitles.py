@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 #: Codecs whose packets are plain text, by FFmpeg's names.
-TEXT_CODECS = {"subrip", "srt", "text", "webvtt", "mov_text"}
+TEXT_CODECS = {"subrip", "text", "webvtt", "mov_text"}
 
 _MARKUP = re.compile(r"</?(?:b|i|u|s|font|c|v|lang|ruby|rt)(?:[ .][^>]*)?>|\{\\[^}]*\}", re.IGNORECASE)
 

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import av
 import av.container
+import av.error
 
-from ..errors import MissingTool, OutputExists, OutputNotWritable, ShapeError, UsageError
+from ..errors import MissingTool, OutputExists, OutputNotWritable, RevividError, ShapeError, UsageError
 from ..types import Clip, ColorSpec
 from . import frames, metadata
 from .passthrough import Passthrough
@@ -45,6 +46,20 @@ class Encoding:
     bit_depths: tuple[int, ...] = (8, 10, 12)
     #: Whether odd widths and heights can be stored in 4:2:0.
     odd_sizes: bool = False
+    #: The smallest width and height that it encodes.
+    min_size: tuple[int, int] = (2, 2)
+
+    def check(self, width: int, height: int, bit_depth: int) -> None:
+        """Raise `UsageError` for what this encoder can't take; some take the process down instead of refusing."""
+        if bit_depth not in self.bit_depths:
+            raise UsageError(f"{self.encoder} can't encode {bit_depth}-bit video")
+        if width < self.min_size[0] or height < self.min_size[1]:
+            least = f"{self.min_size[0]}x{self.min_size[1]}"
+            raise UsageError(f"{width}x{height} is too small for {self.encoder}: {least} at least", hint="FFV1 and x264 take less.")
+        if (width % 2 or height % 2) and not self.odd_sizes:
+            raise UsageError(
+                f"{self.encoder} can't store {width}x{height}: 4:2:0 has even sides only", hint="Pad or crop it, or choose ffv1."
+            )
 
 
 @dataclass(frozen=True)
@@ -129,19 +144,24 @@ class VideoWriter:
         self._recipe = recipe
         self._pipe = is_pipe(path)
         self._muxer = muxer_for(path)
+        self._rate = target.frame_rate.limit_denominator(1001 * 1000)
+        # y4m has no times: its frames are one tick apart, and its header says the tick.
+        self._time_base = 1 / self._rate if self._pipe else target.time_base
         self._last_tick: int | None = None
         self._durations: dict[int, int] = {}
-        #: Seconds at which the last written frame ends.
-        self.end = Fraction(0)
-        if target.color.bit_depth not in encoding.bit_depths and not self._pipe:
-            raise UsageError(f"{encoding.encoder} can't encode {target.color.bit_depth}-bit video")
+        #: Seconds at which the first written frame begins and the last one ends.
+        self.begin = self.end = Fraction(0)
+        if not self._pipe:
+            encoding.check(target.width, target.height, target.color.bit_depth)
         self._temporary = Path(self.path) if self._pipe else _temporary_beside(Path(self.path))
 
     def __enter__(self) -> VideoWriter:
         check_output(self.path, overwrite=self.overwrite)
         with self._reported():
             if self._pipe:
-                self._output = av.open(_Unseekable(sys.stdout.buffer), mode="w", format="yuv4mpegpipe")
+                # FFmpeg calls y4m above 8 bits an extension and wants to be asked for it.
+                options = {"strict": "-1"}
+                self._output = av.open(_Unseekable(sys.stdout.buffer), mode="w", format="yuv4mpegpipe", options=options)
             else:
                 _unfinished.add(self._temporary)
                 options = _MUXER_OPTIONS.get(self._muxer, {})
@@ -151,6 +171,7 @@ class VideoWriter:
                 if self._passthrough is not None and not self._pipe:
                     self._passthrough.attach(self._output)
                 self._output.metadata.update(self._all_tags())
+                self._open_encoder()
             except BaseException:
                 self._discard()
                 raise
@@ -173,36 +194,39 @@ class VideoWriter:
             raise ShapeError(f"a clip of {clip.width}x{clip.height} for an output of {expected[0]}x{expected[1]}")
         for index, (time, duration) in enumerate(zip(clip.times, clip.durations, strict=True)):
             frame = frames.from_planes([plane[index] for plane in clip.planes], self.target.color)
-            tick = round(time / self.target.time_base)
+            tick = round(time / self._time_base)
             if self._last_tick is not None and tick <= self._last_tick:
                 tick = self._last_tick + 1
-            frame.pts, frame.time_base = tick, self.target.time_base
-            self._durations[tick] = max(1, round(duration / self.target.time_base))
+            frame.pts, frame.time_base = tick, self._time_base
+            self._durations[tick] = max(1, round(duration / self._time_base))
+            if not self.frames:
+                self.begin = time
             self._last_tick, self.end = tick, time + duration
             with self._reported():
                 if self._passthrough is not None and not self._pipe:
-                    for packet in self._passthrough.until(time):
-                        self._output.mux(packet)
+                    self._mux_others(time)
                 self._mux(self._stream.encode(frame))
             self.frames += 1
 
     def _add_video(self) -> av.video.stream.VideoStream:
         target = self.target
         name = "wrapped_avframe" if self._pipe else self.encoding.encoder
-        rate = target.frame_rate.limit_denominator(1001 * 1000)
+        rate = self._rate
         if self._pipe:
             name = "rawvideo"
         try:
             stream = self._output.add_stream(name, rate=rate)
         except (av.error.FFmpegError, ValueError) as exc:
+            if has_encoder(name):
+                raise UsageError(f"{self.path}: {self._muxer} can't hold what {name} makes", hint="Name the output .mkv.") from exc
             raise MissingTool(
                 f"this FFmpeg has no encoder {name}", hint="Install PyAV from PyPI: its wheels carry the encoders."
             ) from exc
         stream.width, stream.height = target.width, target.height
         stream.pix_fmt = frames.working_format(target.color.bit_depth)
-        stream.time_base = target.time_base
+        stream.time_base = self._time_base
         context = stream.codec_context
-        context.time_base = target.time_base
+        context.time_base = self._time_base
         context.framerate = rate
         context.sample_aspect_ratio = target.sample_aspect
         context.color_range = 2 if target.color.full_range else 1
@@ -214,6 +238,17 @@ class VideoWriter:
         if self.encoding.mp4_tag and self._muxer in ("mp4", "mov"):
             context.codec_tag = self.encoding.mp4_tag
         return stream
+
+    def _open_encoder(self) -> None:
+        """Ahead of the first frame, so that options which the encoder refuses are told from a disk that is full."""
+        try:
+            self._stream.codec_context.open()
+        except (av.error.FFmpegError, ValueError) as exc:
+            options = " ".join(f"{key}={value}" for key, value in self.encoding.options.items())
+            raise UsageError(
+                f"{self.encoding.encoder} refuses {self.target.width}x{self.target.height} with {options}",
+                hint="Check --codec-params and the preset.",
+            ) from exc
 
     def _all_tags(self) -> dict[str, str]:
         if self._pipe:
@@ -228,14 +263,21 @@ class VideoWriter:
                 packet.duration = self._durations.pop(packet.pts, packet.duration or 0)
             self._output.mux(packet)
 
+    def _mux_others(self, time: Fraction | None) -> None:
+        assert self._passthrough is not None
+        for packet in self._passthrough.until(time):
+            try:
+                self._output.mux(packet)
+            except (av.error.InvalidDataError, av.error.ArgumentError) as exc:  # the packet's fault, not the disk's
+                self._passthrough.refused(f"a packet of stream {packet.stream_index} can't be stored: {exc.strerror}", exc)
+
     def _finish(self) -> None:
         with self._reported():
             if self.frames:
                 for packet in self._stream.encode_lazy(None):  # one by one, so that Ctrl-C is heard between two
                     self._mux([packet])
             if self._passthrough is not None and not self._pipe:
-                for packet in self._passthrough.until(None):
-                    self._output.mux(packet)
+                self._mux_others(None)
             self._output.close()
         if self._pipe:
             sys.stdout.buffer.flush()
@@ -249,21 +291,23 @@ class VideoWriter:
 
     def _verify(self) -> None:
         """Count what is really in the file: a full disk may show only here."""
-        count, last_end = 0, Fraction(0)
+        count, first, last_end = 0, None, Fraction(0)
         try:
             with av.open(f"file:{self._temporary}") as written:
                 stream = written.streams.video[0]
                 for packet in written.demux(stream):
                     if packet.size and packet.pts is not None:
                         count += 1
+                        time = packet.pts * packet.time_base
+                        first = time if first is None else min(first, time)
                         last_end = max(last_end, (packet.pts + (packet.duration or 0)) * packet.time_base)
         except av.error.FFmpegError as exc:
             raise OutputNotWritable(f"{self.path}: the written file can't be read back: {exc.strerror}") from exc
+        wrote, length = self.end - self.begin, last_end - (first or 0)
         slack = 2 / self.target.frame_rate + Fraction(1, 100)
-        if count != self.frames or abs(last_end - self.end) > slack:
+        if count != self.frames or abs(length - wrote) > slack:
             raise OutputNotWritable(
-                f"{self.path}: wrote {self.frames} frames ending at {float(self.end):.3f} s, "
-                f"read back {count} ending at {float(last_end):.3f} s",
+                f"{self.path}: wrote {self.frames} frames of {float(wrote):.3f} s, read back {count} of {float(length):.3f} s",
                 hint="Is the disk full?",
             )
 
@@ -282,7 +326,7 @@ class VideoWriter:
         except BrokenPipeError as exc:
             raise OutputNotWritable("the program that reads our output went away") from exc
         except (av.error.FFmpegError, OSError) as exc:
-            if isinstance(exc, (UsageError, OutputNotWritable, MissingTool)):
+            if isinstance(exc, RevividError):
                 raise
             reason = getattr(exc, "strerror", None) or str(exc)
             raise OutputNotWritable(
@@ -303,4 +347,5 @@ class _Unseekable:
 
 
 def _temporary_beside(path: Path) -> Path:
-    return path.with_name(f".{path.stem[:80]}.partial-{uuid.uuid4().hex[:8]}{path.suffix}")
+    name = os.fsencode(path.stem)[:80].decode(errors="ignore")  # file systems count bytes
+    return path.with_name(f".{name}.partial-{uuid.uuid4().hex[:8]}{path.suffix}")

@@ -105,7 +105,13 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
     # Players guess the matrix of untagged video by its height: once it is smaller they would guess another one.
     color = replace(info.color, matrix=info.color.resolved_matrix(info.height))
     settings = encoding(
-        options.codec, color, crf=options.crf, preset=options.preset, hdr=info.hdr, params=options.codec_params
+        options.codec,
+        color,
+        crf=options.crf,
+        preset=options.preset,
+        hdr=info.hdr,
+        params=options.codec_params,
+        width=width,
     )
     recipe = Recipe(
         width=info.width,
@@ -116,4 +122,7 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
         preset=options.preset or "",
         stages=stages_for(options),
     )
-    return Job(reader, os.fspath(output), [stage], settings, options, color, recipe)
+    notices = []
+    if factor == 1 and (width, height) != (info.width, info.height):
+        notices.append(f"{info.width}x{info.height} is stored as {width}x{height}: 4:2:0 has even sides only; restoring crops it")
+    return Job(reader, os.fspath(output), [stage], settings, options, color, recipe, notices)

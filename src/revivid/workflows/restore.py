@@ -121,17 +121,20 @@ def _cropping_fits(reader: VideoReader, stages: list[Stage], recipe: Recipe) -> 
 def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options: RestoreOptions) -> Job:
     reader = open_reader(source, options)
     stages, notices = restoration_stages(reader, options)
-    name, settings = _encoding(reader, os.fspath(output), options)
     size = (reader.info.width, reader.info.height)
     for stage in stages:
         size = stage.output_size(*size)
+    name, settings = _encoding(reader, os.fspath(output), options, size[0])
     if (size[0] % 2 or size[1] % 2) and not settings.odd_sizes and not is_pipe(output):
         stages.append(PadToEven())
-        notices.append(f"{size[0]}x{size[1]} is stored as {stages[-1].output_size(*size)}: 4:2:0 {name} has even sides only")
+        stored = "x".join(map(str, stages[-1].output_size(*size)))
+        notices.append(f"{size[0]}x{size[1]} is stored as {stored}: 4:2:0 {name} has even sides only (--lossless has not)")
+    if name == "ffv1" and reader.info.hdr is not None and not is_pipe(output):
+        notices.append("the HDR10 mastering metadata is left out: FFV1 has no place for it (--out-codec x265 has)")
     return Job(reader, os.fspath(output), stages, settings, options, notices=notices)
 
 
-def _encoding(reader: VideoReader, output: str, options: RestoreOptions) -> tuple[str, Encoding]:
+def _encoding(reader: VideoReader, output: str, options: RestoreOptions, width: int) -> tuple[str, Encoding]:
     color = reader.info.color
     name, crf, preset = _AUTO[color.bit_depth]
     if options.lossless or options.out_codec == "ffv1":
@@ -142,4 +145,4 @@ def _encoding(reader: VideoReader, output: str, options: RestoreOptions) -> tupl
         name, crf, preset = options.out_codec, None, None
     crf = options.out_crf if options.out_crf is not None else crf
     preset = options.out_preset or preset
-    return name, encoding(name, color, crf=crf, preset=preset, hdr=reader.info.hdr)
+    return name, encoding(name, color, crf=crf, preset=preset, hdr=reader.info.hdr, width=width)

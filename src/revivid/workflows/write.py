@@ -33,7 +33,8 @@ def write_video(
         raise UsageError("no clips to write")
     rate = 1 / first.durations[0] if first.durations[0] else Fraction(25)
     target = Target(first.width, first.height, first.color, rate, time_base)
-    with VideoWriter(path, target, encoding(codec, first.color, crf=crf, preset=preset), overwrite=overwrite) as writer:
+    settings = encoding(codec, first.color, crf=crf, preset=preset, width=first.width)
+    with VideoWriter(path, target, settings, overwrite=overwrite) as writer:
         for clip in itertools.chain([first], stream):
             writer.write(clip)
     return writer.frames
