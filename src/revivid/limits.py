@@ -21,6 +21,13 @@ MAX_SECONDS = 30 * 24 * 3600
 #: Seconds for which one frame is repeated when a video is sampled at a steady rate.
 MAX_STILL_SECONDS = 3600
 
+#: Bytes of a published checkpoint.
+MAX_CHECKPOINT_BYTES = 2 * 1024**3
+#: Seconds that a server may take to answer, or to send anything worth mentioning.
+NETWORK_TIMEOUT_S = 30.0
+#: Seconds that converting a checkpoint may take.
+CONVERT_TIMEOUT_S = 600.0
+
 
 def check_frame_size(width: int, height: int, where: str) -> None:
     """Raise `LimitExceeded` where a frame of `width` x `height` pixels is over the caps; `where` names the input."""
