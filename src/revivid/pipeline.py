@@ -36,7 +36,7 @@ StageFunction = Callable[[Iterator[Clip]], Iterator[Clip]]
 
 @dataclass
 class Progress:
-    """How far a step is; handed to the caller's function after every clip."""
+    """How far a step is; handed to the caller's function after every clip, and once more when the step is `done`."""
 
     step: str
     frames: int = 0
@@ -45,6 +45,7 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     #: Frames per second over the last seconds.
     fps: float = 0.0
+    done: bool = False
     _marks: list[tuple[float, int]] = field(default_factory=list, repr=False)
 
     def advance(self, frames: int) -> None:
@@ -57,6 +58,10 @@ class Progress:
         first_time, first_frames = self._marks[0] if len(self._marks) > 1 else (self.started, 0)
         if now > first_time:
             self.fps = (self.frames - first_frames) / (now - first_time)
+
+    def finish(self) -> None:
+        """All frames came; `total` is their number now, whatever the header said."""
+        self.total, self.done = self.frames, True
 
     @property
     def elapsed(self) -> float:
@@ -202,3 +207,6 @@ def run(
             progress.advance(len(clip))
             if report is not None:
                 report(progress)
+    progress.finish()
+    if report is not None:
+        report(progress)

@@ -309,10 +309,12 @@ def test_progress_counts_rates_and_foresees() -> None:
             time.sleep(0.02)
             yield clip(number, frames=4)
 
-    progress = Progress("test", total=20)
+    progress = Progress("test", total=23)  # a header's promise, and wrong
     run(paced(), [], Collecting(), progress, report)
-    assert [frames for frames, _ in seen] == [4, 8, 12, 16, 20]
+    assert [frames for frames, _ in seen] == [4, 8, 12, 16, 20, 20]
     assert all(eta is not None for _, eta in seen)
     assert seen[-1][1] == 0
+    assert progress.done
+    assert progress.total == 20
     assert 0 < progress.fps <= 4 / 0.02
     assert Progress("no total").eta is None

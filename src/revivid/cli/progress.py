@@ -44,7 +44,7 @@ class ProgressDisplay:
             self._update(self._bar, progress)
             return
         now = time.monotonic()
-        if now - self._last < self._interval and progress.frames != progress.total:
+        if now - self._last < self._interval and not progress.done:
             return
         self._last = now
         if self._json:
@@ -59,6 +59,7 @@ class ProgressDisplay:
         bar.update(
             self._tasks[progress.step],
             completed=progress.frames,
+            total=progress.total,
             rate=f"{progress.fps:6.1f} frames/s",
             left=f"ETA {left}",
         )
@@ -91,4 +92,6 @@ def _emit(progress: Progress) -> None:
 
 def _line(progress: Progress) -> str:
     left = "" if progress.eta is None else f", {human_time(progress.eta)} left"
+    if progress.done:
+        left = f", done in {human_time(progress.elapsed)}"
     return f"{progress.step}: {progress.frames}/{progress.total or '?'} frames, {progress.fps:.1f} frames/s{left}"

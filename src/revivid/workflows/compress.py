@@ -1,6 +1,6 @@
 """`compress`: a real video becomes small (first paper, section 4.2: libx265, CRF 28, a quarter of the size).
 
-    read -> pad to a multiple of 2/scale -> downscale (bicubic, as FFmpeg's scaler does by default) -> encode + recipe
+read -> pad to a multiple of 2/scale -> downscale (bicubic, as FFmpeg's scaler does by default) -> encode + recipe
 """
 
 from __future__ import annotations

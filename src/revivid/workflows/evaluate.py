@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from ..errors import ShapeError, UsageError
@@ -37,14 +38,14 @@ def evaluate(
     size = (base.info.width, base.info.height)
     for name, reader in readers.items():
         _check_size(name, (reader.info.width, reader.info.height), size)
-    streams = {name: prefetched(_cropped(reader, *size)) for name, reader in readers.items()}
+    streams = {name: _cropped(reader, *size) for name, reader in readers.items()}
     return EvaluationReport(Path(base.path).name, measured(base, streams, every, progress))
 
 
 def measured(
     reference: VideoReader, streams: Mapping[str, Iterable[Clip]], every: int, report: ProgressFunction | None
 ) -> dict[str, Comparison]:
-    """`compare_all` of each Nth frame, with the reference read ahead and progress reported."""
+    """`compare_all` of each Nth frame, with all videos read ahead in threads of their own and progress reported."""
     if every < 1:
         raise UsageError(f"every {every} frames can't be measured", hint="1 measures all, 10 each tenth.")
     total = reference.expected_frames
@@ -55,8 +56,16 @@ def measured(
         if report is not None:
             report(progress)
 
-    thinned = {name: _each_nth(clips, every) for name, clips in streams.items()}
-    return compare_all(_each_nth(prefetched(reference), every), thinned, on_frame)
+    with ExitStack() as threads:
+
+        def ahead(clips: Iterable[Clip]) -> Iterator[Clip]:
+            return _each_nth(threads.enter_context(closing(prefetched(clips))), every)
+
+        scores = compare_all(ahead(reference), {name: ahead(clips) for name, clips in streams.items()}, on_frame)
+    progress.finish()
+    if report is not None:
+        report(progress)
+    return scores
 
 
 def _each_nth(clips: Iterable[Clip], every: int) -> Iterator[Clip]:

@@ -1,6 +1,6 @@
 """`restore`: decode, run the stages that the file's recipe (or the user) names, crop to the original size, encode.
 
-    read -> stages -> crop to the recipe's size -> encode + the streams that the compressed file carried
+read -> stages -> crop to the recipe's size -> encode + the streams that the compressed file carried
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """`roundtrip`, the main job: compress, restore, measure against the original, report (first paper, sections 4 and 5).
 
-    IN -> compress -> NAME.small.mp4 -> restore -> NAME.restored.mp4
-     |                      |-> decode + bicubic -----------+
-     |                      |-> decode + restoration stages +-> metrics -> report.json, report.html, crop-*.png
-     +------------------------------------------------------+
+IN -> compress -> NAME.small.mp4 -> restore -> NAME.restored.mp4
+ |                      |-> decode + bicubic -----------+
+ |                      |-> decode + restoration stages +-> metrics -> report.json, report.html, crop-*.png
+ +------------------------------------------------------+
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..evaluation.report import HEADLINE_METRIC, write_report
 from ..media.passthrough import Passthrough
 from ..media.read import VideoReader
 from ..media.source import is_pipe
-from ..pipeline import ProgressFunction, chain, prefetched
+from ..pipeline import ProgressFunction, chain
 from ..recipe import Recipe
 from ..restoration import build
 from ..restoration.geometry import Bicubic, Crop
@@ -84,7 +84,7 @@ def roundtrip(
     original = open_reader(source, chosen)
     stages, stage_notices = restoration_stages(VideoReader(small), make(RestoreOptions, back))
     arms = {BICUBIC: _bicubic_stages(small, original), RESTORED: stages}
-    streams = {name: prefetched(chain(VideoReader(small), arm)) for name, arm in arms.items()}
+    streams = {name: chain(VideoReader(small), arm) for name, arm in arms.items()}
     scores = measured(original, streams, measure_every, progress)
     crops = _crops(source, chosen, small, arms, scores, measure_every)
     report = RoundtripReport(
