@@ -72,6 +72,16 @@ def test_chroma_helps_luma_and_luma_helps_chroma():
     assert (network(1 - y, uv, crf)[1] - base[1]).abs().max() > 1e-3
 
 
+def test_signal_reaches_the_heads_from_the_start():
+    """Each layer must pass on about as much variation as it gets, or deep units die before they learn anything."""
+    network, deviations = networks.build("compactsr", channels=32, layers=6), []
+    for layer in network.body[::2]:
+        layer.register_forward_hook(lambda _layer, _given, out: deviations.append(out.std().item()))
+    network(*planes(32, 32))
+    assert 0.1 < deviations[0] < 2
+    assert 0.3 < deviations[-1] / deviations[0] < 3
+
+
 def test_spatial_reach_is_what_the_traits_say():
     network = trained()
     reach = network.traits.spatial_reach

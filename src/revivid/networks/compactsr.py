@@ -1,7 +1,7 @@
 """CompactSR: small super-resolution for decoded video, in the stream's own YUV 4:2:0 planes. Our own design.
 
     y (N,1,H,W) - unshuffle 2 -+
-                               +- conv3 - FiLM(CRF), ReLU -+- [conv3, ReLU] x layers -(+)-+- conv3 -(+ bicubic)- shuffle - y
+                               +- conv3 - FiLM(CRF), LReLU +- [conv3, LReLU] x layers -(+)-+- conv3 -(+ bicubic)- shuffle - y
     uv (N,2,H/2,W/2) ----------+                           +---------------------------+  +- conv1 -(+ bicubic)- shuffle - uv
 
 Everything runs at half of the input's resolution, where convolutions are cheapest, and luma and chroma meet on one grid. The
@@ -20,6 +20,8 @@ from .traits import Traits
 
 #: Keys' cubic with a = -0.75, the kernel of `F.interpolate(mode="bicubic")` (Keys 1981, equation 4).
 CUBIC_A = -0.75
+#: Of the leaky ReLU. With plain ReLU nearly all units of the deeper layers died within a few thousand iterations.
+SLOPE = 0.1
 #: x265's CRF goes from 0 to 51.
 MAX_CRF = 51.0
 
@@ -45,10 +47,13 @@ class CompactSR(nn.Module):
         self.stem = nn.Conv2d(6, channels, 3)
         modulation = nn.Linear(16, 2 * channels)
         self.condition = nn.Sequential(nn.Linear(1, 16), nn.ReLU(), modulation)
-        body = [(nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(inplace=True)) for _ in range(layers)]
+        body = [(nn.Conv2d(channels, channels, 3, padding=1), nn.LeakyReLU(SLOPE, inplace=True)) for _ in range(layers)]
         self.body = nn.Sequential(*(module for pair in body for module in pair))
         self.luma_head = nn.Conv2d(channels, 4 * scale**2, 3, padding=1)
         self.chroma_head = nn.Conv2d(channels, 2 * scale**2, 1)
+        for layer in (self.stem, *self.body[::2]):
+            nn.init.kaiming_normal_(layer.weight, a=SLOPE)
+            nn.init.zeros_(layer.bias)
         for layer in (modulation, self.luma_head, self.chroma_head):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
@@ -93,9 +98,9 @@ class CompactSR(nn.Module):
             )
         y = F.pixel_unshuffle(F.pad(y, (2, 2 + width % 2, 2, 2 + height % 2), mode="replicate"), 2)
         uv = F.pad(uv, (2, 2, 2, 2), mode="replicate")
-        features = self.stem(torch.cat([y, uv[..., 1:-1, 1:-1]], dim=1))
+        features = self.stem(torch.cat([y, uv[..., 1:-1, 1:-1]], dim=1) - 0.5)
         gain, shift = self.condition(crf[:, None] / MAX_CRF)[..., None, None].chunk(2, dim=1)
-        features = F.relu_(torch.addcmul(shift, features, 1 + gain))
+        features = F.leaky_relu_(torch.addcmul(shift, features, 1 + gain), SLOPE)
         features = features + self.body(features)
         with torch.autocast(y.device.type, enabled=False):  # eight bits of mantissa would show as banding
             luma = F.conv2d(y.float(), self.luma_filters)
