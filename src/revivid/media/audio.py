@@ -30,22 +30,26 @@ class FlacTrack:
         context = self.stream.codec_context
         context.layout = source.codec_context.layout
         context.format = "s16" if source.codec_context.format.name in _16_BITS else "s32"
+        self._source = source
         self._rate = source.codec_context.sample_rate
         #: Number of the sample that should come next.
         self._next: int | None = None
 
     def convert(self, packet: av.Packet | None) -> list[av.Packet]:
-        """FLAC packets in the source's time; None brings out what is held back."""
-        frames = [None] if packet is None else [self._timed(frame, packet) for frame in packet.decode()]  # type: ignore[arg-type]
+        """FLAC packets in the source's time; None brings out what decoder and encoder hold back."""
+        decoded = [self._timed(frame, packet) for frame in self._source.decode(packet)]
+        frames = [*decoded, None] if packet is None else decoded
         made = [fresh for frame in frames for fresh in self.stream.encode(frame)]
         return [fresh for fresh in made if fresh.size]  # the last one only tells a checksum, and has no time
 
-    def _timed(self, frame: av.audio.frame.AudioFrame, packet: av.Packet) -> av.audio.frame.AudioFrame:
+    def _timed(self, frame: av.audio.frame.AudioFrame, packet: av.Packet | None) -> av.audio.frame.AudioFrame:
         """Count samples, and follow the stamps only over real gaps: coarse or missing stamps would tear the sound apart."""
-        stamp = frame.pts if frame.pts is not None else (packet.pts if self._next is None else None)
+        stamp, base = frame.pts, frame.time_base
+        if stamp is None and packet is not None and self._next is None:
+            stamp, base = packet.pts, packet.time_base
         start = self._next or 0
-        if stamp is not None:
-            stamped = round(stamp * Fraction(frame.time_base or packet.time_base) * self._rate)
+        if stamp is not None and base:
+            stamped = round(stamp * Fraction(base) * self._rate)
             if self._next is None or abs(stamped - self._next) > _ROUNDING * self._rate:
                 start = stamped
         frame.pts, frame.time_base = start, Fraction(1, self._rate)

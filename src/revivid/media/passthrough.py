@@ -25,7 +25,7 @@ from .carry import COVERS, TEXT_TARGET, Plan, plan_stream
 from .metadata import without_recipe
 from .probe import main_video, start_of
 from .source import open_container, open_input
-from .subtitles import convert_text, text_header
+from .subtitles import STYLE, convert_text
 from .timing import RESET, check_time
 
 #: Seconds before a cut at which to begin reading: packets of one moment are not stored side by side.
@@ -154,10 +154,11 @@ class Passthrough:
             return _Track(plan, stream, _like(flac.stream, stream), flac)
         if plan.action == "copy":
             return _Track(plan, stream, _like(output.add_stream_from_template(stream), stream))
-        target = TEXT_TARGET[self._muxer]
-        added = output.add_mux_stream(target)
-        if header := text_header(target):
-            added.codec_context.extradata = header
+        if self._muxer == "matroska":
+            added = output.add_mux_stream(TEXT_TARGET[self._muxer])
+        else:  # an encoder that encodes nothing: only its description of the text is wanted
+            added = output.add_stream(TEXT_TARGET[self._muxer])
+            added.codec_context.subtitle_header = STYLE.encode()  # type: ignore[union-attr]
         added.time_base = Fraction(1, 1000)
         return _Track(plan, stream, _like(added, stream))
 

@@ -85,7 +85,7 @@ def from_header(container: av.container.InputContainer, stream: VideoStream, whe
     return VideoInfo(
         path=where,
         container=container.format.name,
-        codec=context.codec.canonical_name if hasattr(context.codec, "canonical_name") else context.name,
+        codec=context.codec.canonical_name,
         width=stream.width,
         height=stream.height,
         pixel_format=pixel_format,
@@ -163,7 +163,7 @@ def _stream_info(stream: Stream) -> StreamInfo:
     return StreamInfo(
         index=stream.index,
         kind=stream.type if stream.type != "unknown" else "data",
-        codec=context.name if context is not None else "unknown",
+        codec=context.codec.canonical_name if context is not None else "unknown",
         language=stream.language,
         title=_tag(stream.metadata, "title"),
         disposition=_flags(stream.disposition),

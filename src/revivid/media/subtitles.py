@@ -7,6 +7,19 @@ import re
 #: Codecs whose packets are plain text, by FFmpeg's names.
 TEXT_CODECS = {"subrip", "text", "webvtt", "mov_text"}
 
+#: From which FFmpeg's encoder makes the sample description of Timed Text: white sans serif, centred at the bottom.
+STYLE = """[Script Info]
+ScriptType: v4.00+
+PlayResX: 384
+PlayResY: 288
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, Alignment
+Style: Default,Sans Serif,18,&Hffffff,2
+
+[Events]
+"""
+
 _MARKUP = re.compile(r"</?(?:b|i|u|s|font|c|v|lang|ruby|rt)(?:[ .][^>]*)?>|\{\\[^}]*\}", re.IGNORECASE)
 
 
@@ -20,19 +33,5 @@ def convert_text(packet: bytes, source: str, target: str) -> bytes:
 
 
 def _mov_text_payload(packet: bytes) -> str:
-    length = int.from_bytes(packet[:2], "big")
-    return packet[2 : 2 + length].decode("utf-8", "replace")
-
-
-def text_header(codec: str) -> bytes:
-    """The sample description that Timed Text needs (TextSampleEntry after its reserved fields): white sans serif at the bottom."""
-    if codec != "mov_text":
-        return b""
-    display_flags = bytes(4)
-    justification = bytes([1, 0xFF])  # centred, bottom
-    background = bytes(4)
-    text_box = bytes(8)
-    style = bytes(4) + (1).to_bytes(2, "big") + bytes([0, 18]) + bytes([255, 255, 255, 255])
-    font = b"Serif"
-    table = (1).to_bytes(2, "big") + (1).to_bytes(2, "big") + bytes([len(font)]) + font
-    return display_flags + justification + background + text_box + style + (8 + len(table)).to_bytes(4, "big") + b"ftab" + table
+    text = packet[2 : 2 + int.from_bytes(packet[:2], "big")]
+    return text.decode("utf-16" if text[:2] in (b"\xfe\xff", b"\xff\xfe") else "utf-8", "replace")

@@ -29,7 +29,9 @@ from .source import is_pipe
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 #: Temporary files of writers at work.
 _unfinished: set[Path] = set()
-_MUXER_OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
+#: The movie's own clock counts edits, such as where audio begins before video: milliseconds, the default, would shift it.
+_MOV_OPTIONS = {"movflags": "+faststart", "movie_timescale": "90000"}
+_MUXER_OPTIONS = {"mp4": _MOV_OPTIONS, "mov": _MOV_OPTIONS}
 
 
 @dataclass(frozen=True)
