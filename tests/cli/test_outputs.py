@@ -116,7 +116,9 @@ def test_dry_runs_write_nothing(clip: Path, small: Path, tmp_path: Path) -> None
     assert any("super-resolve x4" in step for step in plan["steps"])
     assert plan["output_size"] == [256, 256]
     assert plan["estimated_seconds"] > 0
-    assert plan["estimated_bytes"] is None
+    assert plan["estimated_bytes"] > 1000
+    raw = revivid("restore", small, "-o", "-", "--dry-run", "--json").event("plan")
+    assert raw["estimated_bytes"] == 12 * 256 * 256 * 3 // 2
 
     text = revivid("roundtrip", clip, "-o", tmp_path / "trip", *FAST, "--dry-run").out
     assert "report.html" in text

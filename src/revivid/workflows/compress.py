@@ -1,26 +1,23 @@
 """`compress`: a real video becomes small (first paper, section 4.2: libx265, CRF 28, a quarter of the size).
 
-read -> pad to a multiple of 2/scale -> downscale (bicubic, as FFmpeg's scaler does by default) -> encode + recipe
+    read -> pad to a multiple of 2/scale -> downscale (bicubic, as FFmpeg's scaler does by default) -> encode + recipe
 """
 
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from fractions import Fraction
-from itertools import islice
 
 from ..codecs import codec, encoding
-from ..codecs.loop import LoopSettings, encode_decode
 from ..errors import UsageError
 from ..media import scale as scaling
 from ..media.source import is_pipe
-from ..pipeline import ProgressFunction, chain
+from ..pipeline import ProgressFunction
 from ..recipe import Recipe, StageSpec
 from ..restoration.stage import Stage
-from ..types import Clip, join
-from .job import Job, JobResult, Plan, open_reader, sampled
+from ..types import Clip
+from .job import Job, JobResult, Plan, open_reader
 from .options import CompressOptions, make
 
 #: Frames that the dry run encodes to estimate time and size.
@@ -70,16 +67,7 @@ def plan_compress(
     """What `compress` would do; with `sample`, time and size are estimated by encoding a few frames."""
     chosen = make(CompressOptions, dict(options))
     job = _job(source, output, chosen)
-    plan = job.plan()
-    if not sample or is_pipe(source):
-        return plan
-    started = time.monotonic()
-    clips = list(islice(chain(open_reader(source, chosen), job.stages), SAMPLE_FRAMES // job.reader.clip_length))
-    small = join(clips)
-    settings = {k: v for k, v in job.encoding.options.items() if k not in ("crf", "preset")}
-    loop = LoopSettings(job.encoding.encoder, chosen.crf or 0.0, chosen.preset or "", settings, threads=0)
-    _, size = encode_decode(small, loop)
-    return sampled(plan, time.monotonic() - started, size, len(small))
+    return job.sampled_plan(SAMPLE_FRAMES) if sample else job.plan()
 
 
 def stages_for(options: CompressOptions) -> tuple[StageSpec, ...]:

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,15 @@ from ..media.passthrough import Passthrough
 from ..media.read import VideoReader
 from ..media.source import is_pipe
 from ..media.write import Encoding, Target, VideoWriter, check_output, muxer_for
-from ..pipeline import Progress, ProgressFunction, run
+from ..pipeline import Progress, ProgressFunction, chain, run
 from ..recipe import Recipe
 from ..restoration.stage import Stage
 from ..types import ColorSpec
 from .options import Source
+
+
+#: Uncompressed output frames that are alive at once: queues of three clips on both sides, and the encoder's look-ahead.
+_FRAMES_IN_FLIGHT = 40
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,6 @@ class Job:
         steps.append("write y4m to standard output" if is_pipe(self.output) else f"write {self.encoding.encoder} {written}")
         if self._passthrough is not None:
             steps += [f"carry stream {p.index} ({p.kind} {p.codec}): {p.action}" for p in self._passthrough.plans]
-        frame_bytes = 3 * size[0] * size[1] * (1 if info.color.bit_depth == 8 else 2) // 2
         return Plan(
             source=self.reader.path,
             output=self.output,
@@ -129,26 +134,33 @@ class Job:
             frames=self.reader.expected_frames,
             input_size=(info.width, info.height),
             output_size=size,
-            memory_bytes=memory + 40 * frame_bytes,
+            memory_bytes=memory + _FRAMES_IN_FLIGHT * self._frame_bytes(),
             notices=tuple(self._all_notices()),
         )
 
+    def sampled_plan(self, frames: int) -> Plan:
+        """The plan with time and bytes for the whole, from doing the first `frames` frames into a temporary folder."""
+        plan = self.plan()
+        if is_pipe(self.reader.path) or not plan.frames:
+            return plan
+        started = time.monotonic()
+        clips = islice(chain(open_reader(self.reader.path, self.options), self.stages), -(-frames // self.reader.clip_length))
+        with tempfile.TemporaryDirectory(prefix="revivid-sample-") as folder:
+            suffix = ".mkv" if is_pipe(self.output) else Path(self.output).suffix
+            with VideoWriter(Path(folder) / f"sample{suffix}", self._target(), self.encoding) as writer:
+                for clip in clips:
+                    writer.write(clip)
+        factor = plan.frames / writer.frames
+        seconds = round((time.monotonic() - started) * factor, 1)
+        size = plan.frames * self._frame_bytes() if is_pipe(self.output) else round(writer.video_bytes * factor)
+        return replace(plan, estimated_seconds=seconds, estimated_bytes=size)
+
     def run(self, step: str, report: ProgressFunction | None = None) -> JobResult:
         """Do it. Raises what reading, restoring or writing raises; `PartialResult` after the output is in place."""
-        info = self.reader.info
-        width, height = self.size
         started = time.monotonic()
-        target = Target(
-            width=width,
-            height=height,
-            color=self.color or info.color,
-            frame_rate=self.reader.frame_rate,
-            time_base=self._time_base(),
-            sample_aspect=info.sample_aspect,
-        )
         writer = VideoWriter(
             self.output,
-            target,
+            self._target(),
             self.encoding,
             overwrite=self.options.overwrite,
             passthrough=self._passthrough,
@@ -163,8 +175,8 @@ class Job:
             frames=writer.frames,
             size_bytes=0 if is_pipe(self.output) else Path(self.output).stat().st_size,
             video_bytes=writer.video_bytes,
-            width=width,
-            height=height,
+            width=self.size[0],
+            height=self.size[1],
             duration=float(writer.end),
             seconds=time.monotonic() - started,
             notices=tuple(self._all_notices()),
@@ -191,6 +203,23 @@ class Job:
             allow_damaged=self.options.allow_damaged,
         )
 
+    def _frame_bytes(self) -> int:
+        """Bytes of one output frame, uncompressed."""
+        width, height = self.size
+        samples = width * height + 2 * -(-width // 2) * -(-height // 2)
+        return samples * (1 if self.reader.info.color.bit_depth == 8 else 2)
+
+    def _target(self) -> Target:
+        width, height = self.size
+        return Target(
+            width=width,
+            height=height,
+            color=self.color or self.reader.info.color,
+            frame_rate=self.reader.frame_rate,
+            time_base=self._time_base(),
+            sample_aspect=self.reader.info.sample_aspect,
+        )
+
     def _time_base(self) -> Fraction:
         """The reader's ticks, made finer where a start lies between two of them."""
         base = self.reader.time_base
@@ -208,11 +237,3 @@ class Job:
 def open_reader(source: str | os.PathLike[str], options: Source) -> VideoReader:
     """The reader that the options ask for."""
     return VideoReader(source, start=options.start, duration=options.duration, fps=options.fps, allow_damaged=options.allow_damaged)
-
-
-def sampled(plan: Plan, seconds: float, size_bytes: int, frames: int) -> Plan:
-    """The plan with an estimate for the whole from a sample of `frames`."""
-    if not plan.frames or not frames:
-        return plan
-    factor = plan.frames / frames
-    return replace(plan, estimated_seconds=round(seconds * factor, 1), estimated_bytes=round(size_bytes * factor))

@@ -1,14 +1,12 @@
 """`restore`: decode, run the stages that the file's recipe (or the user) names, crop to the original size, encode.
 
-read -> stages -> crop to the recipe's size -> encode + the streams that the compressed file carried
+    read -> stages -> crop to the recipe's size -> encode + the streams that the compressed file carried
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
 from ..codecs import CODECS, encoding
 from ..errors import CorruptInput, UsageError
@@ -23,7 +21,7 @@ from ..restoration.geometry import Crop, PadToEven
 from ..restoration.stage import Stage
 from ..restoration.super_resolve import DEFAULT_CRF
 from ..types import Clip
-from .job import Job, JobResult, Plan, open_reader, sampled
+from .job import Job, JobResult, Plan, open_reader
 from .options import RestoreOptions, make
 
 #: What `--out-codec auto` means: fast, and good enough that the restored detail survives.
@@ -47,16 +45,10 @@ def restore(
 
 
 def plan_restore(source: str | os.PathLike[str], output: str | os.PathLike[str], *, sample: bool = True, **options: object) -> Plan:
-    """What `restore` would do; with `sample`, the time is estimated by restoring a few frames (not encoding them)."""
+    """What `restore` would do; with `sample`, time and size are estimated by restoring a few frames."""
     chosen = make(RestoreOptions, dict(options))
     job = _job(source, output, chosen)
-    plan = job.plan()
-    if not sample or is_pipe(source):
-        return plan
-    started = time.monotonic()
-    clips = list(islice(chain(open_reader(source, chosen), job.stages), SAMPLE_FRAMES // job.reader.clip_length))
-    estimated = sampled(plan, time.monotonic() - started, 0, sum(len(clip) for clip in clips))
-    return Plan(**{**vars(estimated), "estimated_bytes": None})
+    return job.sampled_plan(SAMPLE_FRAMES) if sample else job.plan()
 
 
 def restore_clips(clips: Iterable[Clip], *stages: StageSpec, input_crf: float = DEFAULT_CRF) -> Iterator[Clip]:
