@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from conftest import COMMAND, make_clip
 
 #: Frames of the short clip, and how many times longer the other one is.

@@ -27,7 +27,6 @@ from ..restoration.stage import Stage
 from ..types import ColorSpec
 from .options import Source
 
-
 #: Uncompressed output frames that are alive at once: queues of three clips on both sides, and the encoder's look-ahead.
 _FRAMES_IN_FLIGHT = 40
 
