@@ -164,6 +164,13 @@ def test_a_training_is_not_overwritten_nor_mixed_up(tmp_path, sources, tiny, cac
         loop.run(other, sources, out, cache=cache, resume=True)
 
 
+def test_network_and_data_must_agree_on_the_scale(tmp_path):
+    path = tmp_path / "mixed.toml"
+    path.write_text(TINY.replace("[data]\nscale = 2", "[data]\nscale = 4"))
+    with pytest.raises(UsageError, match="upscales by 2"):
+        loop.Training(recipe.load_recipe(path), [synthetic_scene()], tmp_path)
+
+
 def synthetic_scene():
     """A scene whose luma names its own place: the left half is flat, the right half is textured."""
     y = np.zeros((2, 64, 128), np.uint8)
@@ -233,6 +240,8 @@ def test_packaged_recipes_are_complete(name):
         (("[train]", "[training]"), "unknown training"),
         (("batch = 4", 'batch = "4"'), "must be int"),
         (("batch = 4", "batch = 4.5"), "must be int"),
+        (("batch = 4", "batch = 0"), "too small"),
+        (("learning_rate = 5e-4", "learning_rate = -1.0"), "too small"),
         (('name = "compactsr"', ""), "wants a name"),
         (("[train]", "[train"), "not TOML"),
     ],

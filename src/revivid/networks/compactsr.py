@@ -47,16 +47,15 @@ class CompactSR(nn.Module):
         self.stem = nn.Conv2d(6, channels, 3)
         modulation = nn.Linear(16, 2 * channels)
         self.condition = nn.Sequential(nn.Linear(1, 16), nn.ReLU(), modulation)
-        body = [(nn.Conv2d(channels, channels, 3, padding=1), nn.LeakyReLU(SLOPE, inplace=True)) for _ in range(layers)]
-        self.body = nn.Sequential(*(module for pair in body for module in pair))
+        body = [nn.Conv2d(channels, channels, 3, padding=1) for _ in range(layers)]
+        self.body = nn.Sequential(*(m for conv in body for m in (conv, nn.LeakyReLU(SLOPE, inplace=True))))
         self.luma_head = nn.Conv2d(channels, 4 * scale**2, 3, padding=1)
         self.chroma_head = nn.Conv2d(channels, 2 * scale**2, 1)
-        for layer in (self.stem, *self.body[::2]):
-            nn.init.kaiming_normal_(layer.weight, a=SLOPE)
-            nn.init.zeros_(layer.bias)
-        for layer in (modulation, self.luma_head, self.chroma_head):
+        for layer in (self.stem, *body, modulation, self.luma_head, self.chroma_head):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
+        for layer in (self.stem, *body):
+            nn.init.kaiming_normal_(layer.weight, a=SLOPE)
         self.register_buffer("luma_filters", luma_bicubic_filters(scale), persistent=False)
         self.register_buffer("chroma_filters", chroma_bicubic_filters(scale), persistent=False)
         self.traits = Traits(

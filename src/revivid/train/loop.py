@@ -70,7 +70,10 @@ class Training:
         self.recipe, self.out, self.iteration = recipe, out, 0
         self.settings = recipe.train
         torch.manual_seed(self.settings.seed)
-        self.network = networks.build(recipe.network, **recipe.hyperparameters).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        module: Any = networks.build(recipe.network, **recipe.hyperparameters).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        if module.traits.scale != recipe.data.scale:
+            raise UsageError(f"{recipe.name}: [network] upscales by {module.traits.scale}, [data] by {recipe.data.scale}")
+        self.network = module
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=self.settings.weight_decay

@@ -23,6 +23,8 @@ else:
     import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
 T = TypeVar("T")
+#: Numbers that may be zero; every other one must be larger.
+MAY_BE_ZERO = {"seed", "warmup", "weight_decay", "final_learning_rate", "ema", "chroma_weight", "crf_min"}
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def _section(cls: type[T], table: dict[str, Any], where: str) -> T:
         wanted = type(defaults[key])
         if isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else wanted):
             raise UsageError(f"{where}: {key} = {value!r} must be {wanted.__name__}")
+        if wanted is not str and (value < 0 or (value == 0 and key not in MAY_BE_ZERO)):
+            raise UsageError(f"{where}: {key} = {value!r} is too small")
     return cls(**table)
 
 
