@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, make_clip, revivid
+from command import COMMAND, make_clip, revivid
 
 FAST = ("--x265-preset", "ultrafast")
 

@@ -7,11 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from conftest import COMMAND, make_clip
+from command import COMMAND, make_clip
 
 #: Frames of the short clip, and how many times longer the other one is.
-FRAMES, TIMES = 64, 4
+FRAMES, TIMES = 40, 4
 
 
 def peak(*arguments: object) -> int:

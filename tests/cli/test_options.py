@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import revivid
+from command import revivid
 
 from revivid.errors import UsageError
 from revivid.workflows.compress import compress, plan_compress
@@ -64,7 +64,9 @@ def test_an_unknown_keyword_is_an_error_that_lists_the_known(clip: Path, tmp_pat
 
 
 def test_command_line(clip: Path, small: Path, tmp_path: Path) -> None:
-    commands = [("compress", clip, *case) for case in COMPRESS] + [("restore", small, *case) for case in RESTORE]
+    # Each way that an option takes: text, number, time; the API has seen them all.
+    commands = [("compress", clip, *case) for case in COMPRESS if case[0] in ("--scale", "--start", "--duration", "--fps", "--crf")]
+    commands.append(("restore", small, *RESTORE[0]))
 
     def refused(command: tuple[Any, ...]) -> None:
         name, source, option, text, _, _, word = command

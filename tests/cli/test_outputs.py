@@ -12,8 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from command import COMMAND, ESCAPE, revivid
 
-from conftest import COMMAND, ESCAPE, revivid
 from revivid.errors import OutputExists
 from revivid.workflows.restore import restore
 

@@ -7,11 +7,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from conftest import ESCAPE, make_clip, revivid
+import pytest
+from command import ESCAPE, make_clip, revivid
 
 from revivid import __version__
+from revivid.errors import InputNotReadable, OutputExists
 from revivid.media.probe import probe
 from revivid.weights import embedded
+from revivid.workflows.roundtrip import roundtrip
 
 FAST = ("--x265-preset", "ultrafast")
 METRICS = {"psnr", "ssim", "ms_ssim", "psnr_y", "ssim_y", "psnr_luma"}
@@ -96,8 +99,8 @@ def test_full_size_with_another_codec_as_json(clip: Path, tmp_path: Path) -> Non
     # At full size there is no stage, so both ways of showing it are the same picture.
     assert result["report"]["gains"]["psnr"] == 0
 
-    refused = revivid(*arguments, expect=2)
-    assert "exists already" in refused.event("error")["message"]
+    with pytest.raises(OutputExists, match="exists already"):
+        roundtrip(clip, target)
 
 
 def test_half_size_with_av1(clip: Path, tmp_path: Path) -> None:
@@ -112,5 +115,6 @@ def test_half_size_with_av1(clip: Path, tmp_path: Path) -> None:
 
 
 def test_inputs_that_cannot_be_leave_no_folder(tmp_path: Path) -> None:
-    revivid("roundtrip", tmp_path / "absent.mp4", "-o", tmp_path / "trip", expect=3)
+    with pytest.raises(InputNotReadable):
+        roundtrip(tmp_path / "absent.mp4", tmp_path / "trip")
     assert list(tmp_path.iterdir()) == []
