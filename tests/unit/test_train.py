@@ -205,6 +205,16 @@ def test_more_candidates_mean_more_texture():
     assert texture[1] > 1.3 * texture[0]
 
 
+def test_first_frames_are_rare():
+    y = np.repeat(np.arange(4, dtype=np.uint8)[:, None, None], 32, axis=1).repeat(32, axis=2)
+    small = (y[:, ::2, ::2], y[:, ::4, ::4], y[:, ::4, ::4])
+    scene = Scene("s", (y, y[:, ::2, ::2], y[:, ::2, ::2]), [small], [25.0])
+    batch = Patches([scene], scale=2, size=16, batch=400, candidates=1, seed=0).batch(0)
+    counts = np.bincount((batch.y[:, 0, 0, 0] * 255).round().int().numpy(), minlength=4)
+    assert counts[0] < 50
+    assert counts[1:].min() > 90
+
+
 def test_patch_larger_than_every_scene():
     with pytest.raises(ShapeError, match="48x48"):
         Patches([synthetic_scene()], scale=2, size=48, batch=1, candidates=1, seed=0)

@@ -32,8 +32,9 @@ class Batch:
 class Patches:
     """Draws batches of `batch` patches of `size` x `size` degraded pixels (`size` even).
 
-    Frames are equally likely, and so are a scene's CRFs. Of `candidates` random places the one with most luma gradient wins,
-    which leaves flat sky to the few places where it is all there is.
+    Frames are equally likely, except that a scene's first one, which is intra-coded and much better than the others, is drawn
+    rarely: long videos hardly have any. All CRFs of a scene are equally likely. Of `candidates` random places the one with most
+    luma gradient wins, which leaves flat sky to the few places where it is all there is.
     """
 
     def __init__(self, scenes: list[Scene], *, scale: int, size: int, batch: int, candidates: int, seed: int) -> None:
@@ -63,8 +64,9 @@ class Patches:
         """Scene, CRF, frame, and the upper left corner, even so that chroma fits."""
         scene = self.scenes[min(int(np.searchsorted(self.cumulative, rng.random())), len(self.scenes) - 1)]
         count, height, width = scene.degraded[0][0].shape
+        t = int(rng.integers(count)) or int(rng.integers(count))
         top, left = (2 * int(rng.integers(0, (size - self.size) // 2 + 1)) for size in (height, width))
-        return scene, int(rng.integers(len(scene.crfs))), int(rng.integers(count)), top, left
+        return scene, int(rng.integers(len(scene.crfs))), t, top, left
 
     def _texture(self, place: tuple[Scene, int, int, int, int]) -> int:
         """Sum of absolute luma differences of the ground truth, which is the same for every CRF."""
