@@ -14,7 +14,8 @@ from .progress import ProgressDisplay
 def roundtrip(
     source: Annotated[str, typer.Argument(metavar="IN", help="A video file.")],
     folder: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for all outputs; default: IN without suffix.")
+        str | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Folder for all outputs; default: IN-roundtrip, without IN's suffix."),
     ] = None,
     crf: common.Crf = None,
     scale: common.Scale = "1/4",
