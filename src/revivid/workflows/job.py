@@ -230,7 +230,8 @@ class Job:
 
     def _all_notices(self) -> list[str]:
         carried = self._passthrough.notices if self._passthrough is not None else []
-        return [*self.reader.notices, *self.notices, *carried]
+        lost = ["y4m carries pictures at one steady rate: no times of their own, no audio, no tags"] if is_pipe(self.output) else []
+        return [*self.reader.notices, *self.notices, *carried, *lost]
 
 
 def open_reader(source: str | os.PathLike[str], options: Source) -> VideoReader:
