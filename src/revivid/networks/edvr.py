@@ -6,6 +6,8 @@ arXiv 1905.02716. Published weights: Apache-2.0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,10 +18,22 @@ from ..layers.mirror import mirror
 from ..layers.pcd import PCDAlignment, TSAFusion, conv3, double
 from ..layers.residual import ResidualBlock, ShuffleHead, channels_last, lrelu, residual_blocks
 from .checks import check_clip, check_positive
+from .published import renamed
 from .traits import Traits
 
 #: Features of one frame at 1/1, 1/2 and 1/4 of the working size, each (M, F, h, w).
 Pyramid = list[Tensor]
+
+#: OpenMMLab's names of the same layers, as (pattern, replacement), wherever in a network they stand; shared with IconVSR.
+OPENMMLAB_NAMES = (
+    (r"^generator\.", ""),
+    (r"^step_counter$", None),
+    (r"\bfeat_l([23])_conv([12])\.conv\.", r"conv_l\1_\2."),
+    (r"\bpcd_alignment\.", "pcd_align."),
+    (r"\b(pcd_align\.(?:offset_conv[123]\.l[123]|feat_conv\.l[12]|cas_offset_conv[12]))\.conv\.", r"\1."),
+    (r"\b(fusion\.(?:feat_fusion|spatial_attn\w+))\.conv\.", r"\1."),
+    (r"^upsample([12])\.upsample_conv\.", r"upconv\1."),
+)
 
 
 class Predeblur(nn.Module):
@@ -138,6 +152,10 @@ class EDVR(WindowFeatures, ShuffleHead):
             kind="clip", scale=1 if hr_in else 4, channels=num_in_ch, temporal_reach=(center, num_frame - 1 - center),
             min_frames=num_frame, licence="Apache-2.0", paper='Wang et al., "EDVR", CVPR Workshops 2019',
         )  # fmt: skip
+
+    def published_entries(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Take BasicSR's or OpenMMLab's names."""
+        return renamed(state_dict, OPENMMLAB_NAMES)
 
     def forward(self, window: Tensor) -> Tensor:
         """(N, num_frame, C, H, W) -> (N, 1, 3, scale*H, scale*W)."""

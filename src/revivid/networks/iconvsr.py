@@ -17,9 +17,10 @@ from ..layers.mirror import mirror
 from ..layers.residual import ShuffleHead, Trunk, channels_last
 from ..layers.spynet import SPyNet, published_constants
 from ..layers.warp import backward_warp
+from . import basicvsr, edvr
 from .checks import check_clip, check_no_path, check_positive
 from .edvr import Pyramid, WindowFeatures
-from .published import without_derived
+from .published import renamed, without_derived
 from .traits import Traits
 
 #: Offset groups of the key-frame extractor; fixed in all published models.
@@ -66,8 +67,9 @@ class IconVSR(ShuffleHead):
         )  # fmt: skip
 
     def published_entries(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Drop the constants of the flow network."""
-        return without_derived(state_dict, published_constants("spynet."))
+        """Take BasicSR's or OpenMMLab's names; drop the constants of the flow network."""
+        entries = renamed(state_dict, (*basicvsr.OPENMMLAB_NAMES, *edvr.OPENMMLAB_NAMES))
+        return without_derived(entries, published_constants("spynet."))
 
     def forward(self, clip: Tensor) -> Tensor:
         """(N, T, 3, H, W) -> (N, T, 3, 4H, 4W)."""

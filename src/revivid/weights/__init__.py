@@ -1,1 +1,1 @@
-"""Weights: what is inside the package."""
+"""Weights: what is inside the package, and the catalogue of published checkpoints with all that brings them here."""
