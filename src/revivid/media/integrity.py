@@ -1,7 +1,7 @@
 """Does the file hold as many bytes as its header promises? Asked before hours of work, not after.
 
-FFmpeg plays a truncated MP4 or Matroska without complaint up to where it ends. Both containers say how long they are: MP4 in
-its top-level boxes (ISO/IEC 14496-12), Matroska in the Segment's size (RFC 9559).
+FFmpeg plays a truncated MP4, Matroska or AVI without complaint up to where it ends. These containers say how long they are: MP4
+in its top-level boxes (ISO/IEC 14496-12), Matroska in the Segment's size (RFC 9559), AVI in its RIFF chunks.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ def missing_bytes(path: str | os.PathLike[str]) -> int:
             return _mp4_missing(stream, size)
         if head[:4] == b"\x1aE\xdf\xa3":
             return _matroska_missing(stream, size)
+        if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+            return _avi_missing(stream, size)
     return 0
 
 
@@ -60,6 +62,22 @@ def _matroska_missing(stream: BinaryIO, size: int) -> int:
         if end >= size:
             return 0
         stream.seek(end)
+    return 0
+
+
+def _avi_missing(stream: BinaryIO, size: int) -> int:
+    position = 0
+    for _ in range(_MAX_BOXES):
+        stream.seek(position)
+        header = stream.read(8)
+        if len(header) < 8 or header[:4] != b"RIFF":  # large files hold several; anything else behind them is not AVI's
+            return 0
+        length = int.from_bytes(header[4:], "little")
+        if length == 0:  # as recorders leave it that never finished
+            return 0
+        position += 8 + length + length % 2
+        if position - length % 2 > size:
+            return position - length % 2 - size
     return 0
 
 

@@ -15,13 +15,15 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from .. import limits
-from ..errors import CorruptInput, InputNotReadable
+from ..errors import CorruptInput, InputNotReadable, LimitExceeded
 from ..types import ColorSpec, StreamInfo, VideoInfo
 from . import frames, metadata
 from .source import DECODER_OPTIONS, is_pipe, open_input, translated
 
 _INTERLACED_ORDERS = (2, 3, 4, 5)
 _AV_TIME_BASE = 1_000_000
+#: Containers that always declare the frame's size; FFmpeg forgets it where it is over `limits.MAX_PIXELS`.
+_SIZED = ("mov", "matroska", "avi")
 _CRF = re.compile(r"\bcrf=([0-9.]+)")
 
 
@@ -35,6 +37,8 @@ def main_video(container: av.container.InputContainer, where: str) -> VideoStrea
     """The first video stream that is not a cover picture; its declared size is checked against the limits."""
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise InputNotReadable(f"{where}: FFmpeg has no decoder for its video stream", hint="The file may be damaged.")
             limits.check_frame_size(stream.width, stream.height, where)
             stream.codec_context.options = dict(DECODER_OPTIONS)
             return stream
@@ -47,6 +51,11 @@ def describe(container: av.container.InputContainer, where: str) -> VideoInfo:
     header = from_header(container, stream, where)
     with translated(where):
         first = _first_frame(container, stream)
+    if first is None and not stream.width and container.format.name.startswith(_SIZED):
+        raise LimitExceeded(
+            f"{where} declares a frame of no size, or one over the limit of {limits.MAX_PIXELS:,} pixels",
+            hint="Scale the video down first, or raise revivid.limits.MAX_PIXELS if you trust the file.",
+        )
     if first is None:
         raise CorruptInput(f"{where}: not a single frame of its video decodes", hint="The file is damaged.")
     rotation = first.rotation // 90 * 90 % 360 if first.rotation % 90 == 0 else 0

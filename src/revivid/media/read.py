@@ -229,7 +229,9 @@ class VideoReader:
                 batch = []
         if batch:
             yield self._clip(batch)
-        if not self.frames and not self.damage:
+        if not self.frames and self.damage:
+            raise CorruptInput(f"{self.path}: not a single frame can be kept: {self.damage.describe()}")
+        if not self.frames:
             raise UsageError(
                 f"{self.path}: no frame lies between {float(self.start):g} s and "
                 f"{'the end' if self.length is None else f'{float(self.start + self.length):g} s'}",

@@ -7,6 +7,7 @@ checked before any decoder allocates, and every FFmpeg error becomes one of ours
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ DEMUXERS = (
 #: A frame beyond the cap fails in the decoder too, before it allocates: headers inside the stream may contradict the container.
 DECODER_OPTIONS = {"max_pixels": str(limits.MAX_PIXELS)}
 
+_Y4M_SIZE = re.compile(rb"YUV4MPEG2 W(\d{1,9}) H(\d{1,9})")
 #: What `-` reads: y4m is the one raw format that says its own size, rate and range.
 PIPE = "-"
 
@@ -57,6 +59,9 @@ def check_file(path: str | os.PathLike[str]) -> None:
         raise InputNotReadable(f"{file}: permission denied", hint=hint) from exc
     except (OSError, ValueError) as exc:
         raise InputNotReadable(f"{path!r} can't be opened: {getattr(exc, 'strerror', None) or exc}") from exc
+    declared = _Y4M_SIZE.match(head)
+    if declared:  # FFmpeg's own message for a huge one is "device busy"
+        limits.check_frame_size(int(declared[1]), int(declared[2]), str(file))
     if not size:
         raise InputNotReadable(f"{file} is empty", hint="The copy or download that made it did not finish.")
     if head.startswith((b"#EXTM3U", b"ffconcat", b"<MPD", b"<?xml")):

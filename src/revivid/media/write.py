@@ -27,6 +27,8 @@ from .source import is_pipe
 
 #: Suffix -> libavformat's muxer.
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+#: x265 learns from its third frame how far decoding times lag behind; of fewer frames it hands out whatever lay in memory.
+_X265_NO_DTS = 2
 #: Temporary files of writers at work.
 _unfinished: set[Path] = set()
 #: The movie's own clock counts edits, such as where audio begins before video: milliseconds, the default, would shift it.
@@ -151,8 +153,9 @@ class VideoWriter:
         self._time_base = 1 / self._rate if self._pipe else target.time_base
         self._last_tick: int | None = None
         self._durations: dict[int, int] = {}
-        #: Seconds at which the first written frame begins and the last one ends.
-        self.begin = self.end = Fraction(0)
+        self._first_tick = 0
+        #: Seconds at which the last written frame ends.
+        self.end = Fraction(0)
         if not self._pipe:
             encoding.check(target.width, target.height, target.color.bit_depth)
         self._temporary = Path(self.path) if self._pipe else _temporary_beside(Path(self.path))
@@ -202,7 +205,7 @@ class VideoWriter:
             frame.pts, frame.time_base = tick, self._time_base
             self._durations[tick] = max(1, round(duration / self._time_base))
             if not self.frames:
-                self.begin = time
+                self._first_tick = tick
             self._last_tick, self.end = tick, time + duration
             with self._reported():
                 if self._passthrough is not None and not self._pipe:
@@ -277,6 +280,8 @@ class VideoWriter:
         with self._reported():
             if self.frames:
                 for packet in self._stream.encode_lazy(None):  # one by one, so that Ctrl-C is heard between two
+                    if self.frames <= _X265_NO_DTS:
+                        packet.dts = packet.pts
                     self._mux([packet])
             if self._passthrough is not None and not self._pipe:
                 self._mux_others(None)
@@ -293,23 +298,19 @@ class VideoWriter:
 
     def _verify(self) -> None:
         """Count what is really in the file: a full disk may show only here."""
-        count, first, last_end = 0, None, Fraction(0)
         try:
             with av.open(f"file:{self._temporary}") as written:
                 stream = written.streams.video[0]
-                for packet in written.demux(stream):
-                    if packet.size and packet.pts is not None:
-                        count += 1
-                        time = packet.pts * packet.time_base
-                        first = time if first is None else min(first, time)
-                        last_end = max(last_end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+                packets = written.demux(stream)
+                times = [p.pts * p.time_base for p in packets if p.size and p.pts is not None and p.time_base]
         except av.error.FFmpegError as exc:
             raise OutputNotWritable(f"{self.path}: the written file can't be read back: {exc.strerror}") from exc
-        wrote, length = self.end - self.begin, last_end - (first or 0)
-        slack = 2 / self.target.frame_rate + Fraction(1, 100)
-        if count != self.frames or abs(length - wrote) > slack:
+        wrote = ((self._last_tick or 0) - self._first_tick) * self._time_base
+        read = max(times, default=Fraction(0)) - min(times, default=Fraction(0))
+        # Matroska rounds to milliseconds.
+        if len(times) != self.frames or abs(read - wrote) > Fraction(2, 1000):
             raise OutputNotWritable(
-                f"{self.path}: wrote {self.frames} frames of {float(wrote):.3f} s, read back {count} of {float(length):.3f} s",
+                f"{self.path}: wrote {self.frames} frames in {float(wrote):.3f} s, read back {len(times)} in {float(read):.3f} s",
                 hint="Is the disk full?",
             )
 
