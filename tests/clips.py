@@ -67,8 +67,8 @@ def picture(t: int, size: tuple[int, int], pixel_format: str = "yuv420p") -> av.
     width, height = size
     rows, columns = np.mgrid[0:height, 0:width]
     wave = 110 + 60 * np.sin((columns + 4 * t) / 9) * np.cos((rows + 2 * t) / 7)
-    wave[: height // 4, : width // 4] = 225
     rgb = np.stack([wave, wave[::-1] / 2 + 40, wave[:, ::-1]], -1).astype(np.uint8)
+    rgb[: height // 4, : width // 4] = 225
     if pixel_format.startswith("yuva"):
         return av.VideoFrame.from_ndarray(np.dstack([rgb, rgb[..., :1]]), format="rgba").reformat(format=pixel_format)
     return av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=pixel_format)
