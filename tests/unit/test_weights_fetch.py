@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from revivid import limits, networks
-from revivid.errors import CorruptWeights, LimitExceeded, MissingWeights, UsageError
+from revivid.errors import CorruptWeights, LimitExceeded, MissingWeights, OutputNotWritable, UsageError
 from revivid.restoration.catalogued import load_catalogued
 from revivid.weights import catalogue, download, store
 from revivid.weights.convert import convert
@@ -254,6 +255,19 @@ def test_size_is_capped_whether_announced_or_not(get, monkeypatch):
         get(whole)
     with pytest.raises(LimitExceeded):
         get(partial(whole, length=False))
+
+
+def test_no_room(get, monkeypatch):
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000))
+    with pytest.raises(OutputNotWritable, match="no room for 512,000"):
+        get(whole)
+
+
+def test_full_disk_is_no_fault_of_the_network(get, server, tmp_path):
+    (tmp_path / "x.part").mkdir()
+    with pytest.raises(OutputNotWritable, match="can't be written"):
+        get(whole)
+    assert len(server.requests) == 1
 
 
 def test_web_page_is_no_file(get):

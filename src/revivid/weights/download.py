@@ -34,7 +34,7 @@ _HEADWAY = 1 << 20
 _LEAST = 1 << 12
 _BLOCK = 1 << 16
 #: Answers after which trying again may help.
-_PASSING = (408, 425, 429, 500, 502, 503, 504)
+_PASSING = (408, 416, 425, 429, 500, 502, 503, 504)
 
 
 class _TryAgain(Exception):
@@ -53,7 +53,7 @@ def download(address: str, part: Path, progress: Progress | None = None, sleep: 
     for _ in range(_ALL_ATTEMPTS):
         before = _size(part)
         try:
-            return _attempt(address, part, progress or _silent)
+            return _attempt(address, part, progress)
         except _TryAgain as fault:
             failures = 1 if _size(part) - before >= _HEADWAY else failures + 1
             reason = str(fault)
@@ -63,17 +63,14 @@ def download(address: str, part: Path, progress: Progress | None = None, sleep: 
     raise MissingWeights(f"{address} can't be reached: {reason}")
 
 
-def _silent(here: int, whole: int | None) -> None:
-    del here, whole
-
-
 def discard(part: Path) -> None:
     """Remove a part and what is known about it."""
-    part.unlink(missing_ok=True)
-    _note_path(part).unlink(missing_ok=True)
+    with _writing(part):
+        part.unlink(missing_ok=True)
+        _note_path(part).unlink(missing_ok=True)
 
 
-def _attempt(address: str, part: Path, progress: Progress) -> None:
+def _attempt(address: str, part: Path, progress: Progress | None) -> None:
     start, note = _resumable(part, address)
     if start and start == note.get("whole"):
         return
@@ -86,9 +83,9 @@ def _attempt(address: str, part: Path, progress: Progress) -> None:
             whole = _begin(address, part, response, start)
             _copy(response, part, whole, progress)
     except urllib.error.HTTPError as fault:
-        if fault.code == 416:
+        if fault.code == 416:  # no such range: what is here is no part of what is there
             discard(part)
-        if fault.code == 416 or fault.code in _PASSING:
+        if fault.code in _PASSING:
             raise _TryAgain(f"the server answers {fault.code} {fault.reason}") from fault
         raise MissingWeights(f"{address} can't be had: the server answers {fault.code} {fault.reason}") from fault
     except RevividError:
@@ -114,27 +111,21 @@ def _begin(address: str, part: Path, response: Any, start: int) -> int | None:
     else:
         start = 0
         discard(part)
-    _check_room(address, part, start, whole)
+    if whole is not None and whole > limits.MAX_CHECKPOINT_BYTES:
+        raise _too_large(address, whole)
     etag = response.headers.get("ETag", "")
     # A weak tag names no bytes: If-Range may not use it.
     version = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
     with _writing(part):
         part.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(part.parent).free
         _note_path(part).write_text(json.dumps({"address": address, "version": version, "whole": whole}), encoding="utf-8")
+    if whole is not None and free < whole - start:
+        raise OutputNotWritable(f"{part.parent} has no room for {whole - start:,} bytes", hint="Free some, or set REVIVID_WEIGHTS.")
     return whole
 
 
-def _check_room(address: str, part: Path, start: int, whole: int | None) -> None:
-    if whole is None:
-        return
-    if whole > limits.MAX_CHECKPOINT_BYTES:
-        raise _too_large(address, whole)
-    folder = next(parent for parent in part.parents if parent.exists())
-    if shutil.disk_usage(folder).free < whole - start:
-        raise OutputNotWritable(f"{folder} has no room for {whole - start:,} bytes", hint="Free some, or set REVIVID_WEIGHTS.")
-
-
-def _copy(response: Any, part: Path, whole: int | None, progress: Progress) -> None:
+def _copy(response: Any, part: Path, whole: int | None, progress: Progress | None) -> None:
     here = _size(part)
     since, mark = time.monotonic(), here
     with _writing(part):
@@ -147,7 +138,8 @@ def _copy(response: Any, part: Path, whole: int | None, progress: Progress) -> N
             with _writing(part):
                 out.write(block)
                 out.flush()
-            progress(here, whole)
+            if progress is not None:
+                progress(here, whole)
             if time.monotonic() - since >= limits.NETWORK_TIMEOUT_S:
                 if here - mark < _LEAST:
                     raise _TryAgain("the server all but stopped sending")
@@ -200,15 +192,8 @@ class _Redirections(urllib.request.HTTPRedirectHandler):
 
 def _opener() -> urllib.request.OpenerDirector:
     """What `urlopen` uses, without its handlers for file:, ftp: and data:."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.UnknownHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        _Redirections(),
-        urllib.request.HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
+    web, opener = urllib.request, urllib.request.OpenerDirector()
+    plain = (web.ProxyHandler, web.UnknownHandler, web.HTTPHandler, web.HTTPSHandler, web.HTTPDefaultErrorHandler)
+    for handler in (*plain, _Redirections, web.HTTPErrorProcessor):
+        opener.add_handler(handler())
     return opener
