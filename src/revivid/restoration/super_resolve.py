@@ -51,7 +51,7 @@ class SuperResolve(Stage):
         return clip.with_planes(y, u, v)
 
     def _upscaled(self, clip: Clip, t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        y, u, v = (torch.from_numpy(np.require(plane[t], requirements="CW")) for plane in clip.planes)
+        y, u, v = (torch.from_numpy(np.require(plane[t], requirements=["C", "W"])) for plane in clip.planes)
         crf = torch.full((1,), self.crf)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.dtype is torch.bfloat16):
             luma, chroma = self.module.restore(y[None, None], torch.stack([u, v])[None], crf, clip.color.bit_depth)  # type: ignore[operator]
