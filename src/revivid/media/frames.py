@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
+from av.video.plane import VideoPlane
 
 from ..types import MATRICES, ColorSpec, HdrMetadata
 
@@ -87,9 +89,9 @@ def _gray_as_420(frame: av.VideoFrame, color: ColorSpec) -> av.VideoFrame:
     return from_planes((luma, chroma, chroma), color)
 
 
-def _plane(plane: av.video.plane.VideoPlane, color: ColorSpec) -> np.ndarray:
+def _plane(plane: VideoPlane, color: ColorSpec) -> np.ndarray:
     dtype = np.dtype(color.dtype)
-    rows = np.frombuffer(plane, dtype).reshape(plane.height, abs(plane.line_size) // dtype.itemsize)
+    rows = np.frombuffer(memoryview(plane), dtype).reshape(plane.height, abs(plane.line_size) // dtype.itemsize)
     if plane.line_size < 0:  # stored bottom up, as some AVI files are
         rows = rows[::-1]
     return rows[:, : plane.width]
@@ -108,7 +110,7 @@ def from_planes(planes: Sequence[np.ndarray], color: ColorSpec) -> av.VideoFrame
     return frame
 
 
-def _plane_view(plane: av.video.plane.VideoPlane, color: ColorSpec) -> np.ndarray:
+def _plane_view(plane: VideoPlane, color: ColorSpec) -> np.ndarray:
     dtype = np.dtype(color.dtype)
     buffer = np.frombuffer(memoryview(plane), dtype)
     return buffer.reshape(plane.height, plane.line_size // dtype.itemsize)[:, : plane.width]
@@ -117,7 +119,7 @@ def _plane_view(plane: av.video.plane.VideoPlane, color: ColorSpec) -> np.ndarra
 def hdr_of(frame: av.VideoFrame) -> HdrMetadata | None:
     """HDR10 static metadata that the decoder attached to a frame (AVMasteringDisplayMetadata, AVContentLightMetadata)."""
     primaries = luminance = light = None
-    for item in frame.side_data:
+    for item in _side_data(frame):
         kind = getattr(item.type, "name", "")
         if kind == "MASTERING_DISPLAY_METADATA":
             numbers = struct.unpack("=22i", bytes(item)[:88])
@@ -134,9 +136,14 @@ def hdr_of(frame: av.VideoFrame) -> HdrMetadata | None:
     return HdrMetadata(primaries, luminance, light)
 
 
+def _side_data(frame: av.VideoFrame) -> Iterator[Any]:
+    # PyAV's annotations call the container a mapping by name; iterating gives the items themselves.
+    return iter(frame.side_data)
+
+
 def encoder_settings_of(frame: av.VideoFrame) -> str:
     """The text that x264 and x265 leave in the stream's user data (SEI): their version and options. Empty where there is none."""
-    for item in frame.side_data:
+    for item in _side_data(frame):
         if getattr(item.type, "name", "") == "SEI_UNREGISTERED":
             text = bytes(item)[16:].split(b"\0")[0].decode("latin-1", "replace")
             if text.startswith(("x264", "x265")):

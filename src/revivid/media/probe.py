@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import av.container
+import av.error
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 

@@ -1,6 +1,6 @@
 """Video in: `open_video(path)` gives Clips with exact times, whatever the container.
 
-    demux -> decode -> [bwdif] -> reorder times -> [cut to start/duration] -> [sample at fps] -> planes -> Clip
+demux -> decode -> [bwdif] -> reorder times -> [cut to start/duration] -> [sample at fps] -> planes -> Clip
 """
 
 from __future__ import annotations

@@ -22,9 +22,7 @@ def resize(clip: Clip, width: int, height: int, method: Method = "BICUBIC") -> C
     Raises `UsageError` for an unknown method and `LimitExceeded` for a size over the caps.
     """
     if method not in METHODS or width < 1 or height < 1:
-        raise UsageError(
-            f"can't resize to {width}x{height} by {method!r}", hint=f"Methods: {', '.join(METHODS)}; sizes from 1."
-        )
+        raise UsageError(f"can't resize to {width}x{height} by {method!r}", hint=f"Methods: {', '.join(METHODS)}; sizes from 1.")
     check_frame_size(width, height, "resize")
     y = np.empty((len(clip), height, width), clip.color.dtype)
     u, v = (np.empty((len(clip), -(-height // 2), -(-width // 2)), clip.color.dtype) for _ in range(2))

@@ -16,6 +16,7 @@ from typing import Any
 
 import av
 import av.container
+import av.error
 
 from .. import limits
 from ..errors import CorruptInput, InputNotReadable, LimitExceeded, RevividError
@@ -126,7 +127,9 @@ def _open(path: str | os.PathLike[str]) -> av.container.InputContainer:
 
 def _attempt(target: Any, where: str, arguments: dict[str, Any]) -> av.container.InputContainer:
     try:
-        return av.open(target, mode="r", **arguments)
+        opened = av.open(target, mode="r", **arguments)
+        assert isinstance(opened, av.container.InputContainer)
+        return opened
     except av.error.InvalidDataError as exc:
         if _looks_like_media(where):
             raise CorruptInput(

@@ -18,6 +18,7 @@ from pathlib import Path
 import av
 import av.container
 import av.error
+from av.video.stream import VideoStream
 
 from ..errors import MissingTool, OutputExists, OutputNotWritable, RevividError, ShapeError, UsageError
 from ..types import Clip, ColorSpec
@@ -213,7 +214,7 @@ class VideoWriter:
                 self._mux(self._stream.encode(frame))
             self.frames += 1
 
-    def _add_video(self) -> av.video.stream.VideoStream:
+    def _add_video(self) -> VideoStream:
         target = self.target
         name = "wrapped_avframe" if self._pipe else self.encoding.encoder
         rate = self._rate
@@ -227,6 +228,7 @@ class VideoWriter:
             raise MissingTool(
                 f"this FFmpeg has no encoder {name}", hint="Install PyAV from PyPI: its wheels carry the encoders."
             ) from exc
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height = target.width, target.height
         stream.pix_fmt = frames.working_format(target.color.bit_depth)
         stream.time_base = self._time_base
