@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import av
-import av.container
 from av.audio.stream import AudioStream
 from av.stream import Disposition, Stream
 
 from .. import limits
 from ..errors import UsageError
-from .audio import fits_flac
+from .audio import LOSSLESS, fits_lossless, holds
 from .subtitles import TEXT_CODECS
 
 #: Muxer -> the codec that it stores plain text subtitles as.
@@ -30,7 +27,7 @@ class Plan:
     index: int
     kind: str
     codec: str
-    #: copy, flac (audio that the container can't hold), text (subtitles whose packaging changes), attach, cover, drop
+    #: copy, convert (audio that the container can't hold), text (subtitles whose packaging changes), attach, cover, drop
     action: str
     #: For people, where the action is not a plain copy.
     note: str = ""
@@ -42,7 +39,7 @@ def codec_of(stream: Stream) -> str:
 
 
 def plan_stream(stream: Stream, muxer: str, keep_audio: bool = True) -> Plan:
-    """Decide for one stream. Raises `UsageError` for audio that neither the container nor FLAC can keep."""
+    """Decide for one stream. Raises `UsageError` for audio that can be kept neither as it is nor losslessly."""
     codec = codec_of(stream)
     name = f"stream {stream.index} ({stream.type} {codec})"
 
@@ -69,23 +66,15 @@ _Decide = Callable[..., Plan]
 
 
 def _plan_audio(plan: _Decide, stream: Stream, name: str, muxer: str) -> Plan:
-    if _holds(muxer, stream):
+    if holds(muxer, stream):
         return plan("copy")
-    if isinstance(stream, AudioStream) and muxer in TEXT_TARGET and fits_flac(stream):
-        better = "; an .mkv would hold it as it is" if muxer != "matroska" and _holds("matroska", stream) else ""
-        return plan("flac", f"{name} can't be stored in {muxer}: converted to FLAC, which is lossless{better}")
+    if isinstance(stream, AudioStream) and fits_lossless(stream, muxer):
+        better = "; an .mkv would hold it as it is" if muxer != "matroska" and holds("matroska", stream) else ""
+        codec = LOSSLESS[muxer].upper()
+        return plan("convert", f"{name} can't be stored in {muxer}: converted to {codec}, which is lossless{better}")
     raise UsageError(
         f"{name} can't be stored in {muxer}", hint="Name the output .mkv, which holds nearly any audio, or pass --no-audio."
     )
-
-
-def _holds(muxer: str, stream: Stream) -> bool:
-    with av.open(io.BytesIO(), mode="w", format=muxer) as trial:
-        try:
-            trial.add_stream_from_template(stream)
-        except ValueError:
-            return False
-    return True
 
 
 def _plan_subtitle(plan: _Decide, codec: str, name: str, muxer: str) -> Plan:

@@ -3,7 +3,7 @@
 A second demuxer runs over the source and hands out packets up to a given time, so that audio and video interleave and memory
 stays constant. `carry` says what becomes of each stream.
 
-    demux -> times that only rise -> [text repackaged, FLAC] -> cut to [start, start + duration), shifted by -start
+    demux -> times that only rise -> [text repackaged, audio converted] -> cut to [start, start + duration), shifted by -start
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import av.error
 from av.stream import Stream
 
 from ..errors import CorruptInput
-from .audio import FlacTrack
+from .audio import LOSSLESS, LosslessTrack, add_copy
 from .carry import COVERS, TEXT_TARGET, Plan, plan_stream
 from .metadata import without_recipe
 from .probe import main_video, start_of
@@ -41,10 +41,11 @@ class _Track:
     plan: Plan
     source: Stream
     output: Stream
-    flac: FlacTrack | None = None
+    lossless: LosslessTrack | None = None
     offset: int = 0
     last: int | None = None
     end: int = 0
+    step: int = 0
 
     def stamp(self, packet: av.Packet) -> None:
         """Give the packet both its times. Decoding times only rise, as muxers demand; where the clock steps back, it goes on."""
@@ -62,6 +63,10 @@ class _Track:
             dts += max(1, ceil(Fraction(1, 1000) / base))
         pts = max(pts, dts)
         packet.pts, packet.dts = pts, dts
+        if self.last is not None:
+            self.step = dts - self.last
+        if not packet.duration and self.plan.kind == "audio":  # Matroska often has none, and MP4 drops a last packet without
+            packet.duration = self.step
         self.last, self.end = dts, max(self.end, pts + (packet.duration or 0))
 
 
@@ -149,11 +154,11 @@ class Passthrough:
         self._container.close()
 
     def _added(self, output: av.container.OutputContainer, stream: Stream, plan: Plan) -> _Track:
-        if plan.action == "flac":
-            flac = FlacTrack(output, stream)  # type: ignore[arg-type]
-            return _Track(plan, stream, _like(flac.stream, stream), flac)
+        if plan.action == "convert":
+            lossless = LosslessTrack(output, stream, LOSSLESS[self._muxer])  # type: ignore[arg-type]
+            return _Track(plan, stream, _like(lossless.stream, stream), lossless)
         if plan.action == "copy":
-            return _Track(plan, stream, _like(output.add_stream_from_template(stream), stream))
+            return _Track(plan, stream, _like(add_copy(output, stream), stream))
         if self._muxer == "matroska":
             added = output.add_mux_stream(TEXT_TARGET[self._muxer])
         else:  # an encoder that encodes nothing: only its description of the text is wanted
@@ -202,16 +207,16 @@ class Passthrough:
         for packet in self._demuxed():
             track = self._tracks[packet.stream_index]
             track.stamp(packet)
-            if track.flac is not None:
-                yield from self._as_flac(track, packet)
+            if track.lossless is not None:
+                yield from self._as_lossless(track, packet)
             elif track.plan.action == "text":
                 if (text := self._as_text(packet, track)) is not None:
                     yield track, text
             else:
                 yield track, packet
         for track in self._tracks.values():
-            if track.flac is not None:
-                yield from self._as_flac(track, None)
+            if track.lossless is not None:
+                yield from self._as_lossless(track, None)
 
     def _demuxed(self) -> Iterator[av.Packet]:
         chosen = [track.source for track in self._tracks.values()]
@@ -231,10 +236,10 @@ class Passthrough:
             if packet.size:
                 yield packet
 
-    def _as_flac(self, track: _Track, packet: av.Packet | None) -> Iterator[tuple[_Track, av.Packet]]:
-        assert track.flac is not None
+    def _as_lossless(self, track: _Track, packet: av.Packet | None) -> Iterator[tuple[_Track, av.Packet]]:
+        assert track.lossless is not None
         try:
-            made = track.flac.convert(packet)
+            made = track.lossless.convert(packet)
         except (av.error.FFmpegError, ValueError) as exc:
             self.refused(f"stream {track.plan.index} ({track.plan.codec}) does not decode", exc)
             return
