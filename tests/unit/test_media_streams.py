@@ -69,13 +69,6 @@ def samples(path) -> np.ndarray:
 
 
 COPIES = [("pcm_s16le", ".mp4"), ("pcm_s24le", ".mov"), ("alac", ".mp4"), ("libopus", ".mp4"), ("ac3", ".mkv")]
-    ("pcm_s16le", ".mp4"),
-    ("pcm_s24le", ".mov"),
-    ("alac", ".mp4"),
-    ("libopus", ".mp4"),
-    ("libmp3lame", ".mov"),
-    ("ac3", ".mkv"),
-]
 
 
 @pytest.mark.parametrize(("codec", "suffix"), COPIES)
