@@ -15,11 +15,18 @@ from command import COMMAND
 SOON = 5.0
 
 
+def _heed_signals() -> None:
+    """As started by a person: under nohup, or in the background of a script, signals are inherited as ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def working(*arguments: object, output: Path, feed: bytes = b"") -> Iterator[subprocess.Popen[bytes]]:
     """A command that has begun to write its temporary file; its standard input stays open after `feed`."""
     command = [COMMAND, *map(str, arguments), "-o", str(output)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.PIPE)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, stdin=pipe, preexec_fn=_heed_signals)
     try:
         process.stdin.write(feed)
         process.stdin.flush()
