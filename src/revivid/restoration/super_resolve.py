@@ -10,7 +10,7 @@ from ..networks.precision import best_dtype
 from ..types import Clip
 from .embedded import load_embedded
 from .stage import Stage
-from .workers import each_frame
+from .workers import each_frame, keep_freed_memory
 
 #: CRF to assume where neither the recipe, nor the stream, nor the user says one: x265's own default.
 DEFAULT_CRF = 28.0
@@ -35,6 +35,7 @@ class SuperResolve(Stage):
         if getattr(self.module, "scale", None) != factor:
             raise UsageError(f"{self.weights} does not upscale by {factor}", hint=f"Choose compactsr-x{factor}.")
         self.dtype = best_dtype()
+        keep_freed_memory()
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:
         return width * self.factor, height * self.factor
