@@ -216,10 +216,8 @@ class VideoWriter:
 
     def _add_video(self) -> VideoStream:
         target = self.target
-        name = "wrapped_avframe" if self._pipe else self.encoding.encoder
+        name = "rawvideo" if self._pipe else self.encoding.encoder
         rate = self._rate
-        if self._pipe:
-            name = "rawvideo"
         try:
             stream = self._output.add_stream(name, rate=rate)
         except (av.error.FFmpegError, ValueError) as exc:
