@@ -37,10 +37,6 @@ class Codec:
     bit_depths: tuple[int, ...]
     #: This codec's CRF times this is about the x265 CRF of equal damage; the restorers are conditioned on x265's.
     x265_crf_ratio: float = 1.0
-    #: The smallest width and height that it encodes.
-    min_side: int = 2
-    #: Whether it stores odd widths and heights in 4:2:0.
-    odd_sizes: bool = False
 
 
 _X26X_PRESETS = (
@@ -48,10 +44,10 @@ _X26X_PRESETS = (
 )  # fmt: skip
 
 CODECS = {
-    "x265": Codec("hevc", "libx265", 28, 51, "medium", _X26X_PRESETS, (8, 10, 12), min_side=16),
+    "x265": Codec("hevc", "libx265", 28, 51, "medium", _X26X_PRESETS, (8, 10, 12)),
     "x264": Codec("avc", "libx264", 23, 51, "medium", _X26X_PRESETS, (8, 10), x265_crf_ratio=28 / 23),
-    "av1": Codec("av1", "libsvtav1", 35, 63, "8", tuple(str(n) for n in range(14)), (8, 10), x265_crf_ratio=28 / 35, min_side=64),
-    "ffv1": Codec("ffv1", "ffv1", 0, 0, "", ("",), (8, 10, 12), odd_sizes=True),
+    "av1": Codec("av1", "libsvtav1", 35, 63, "8", tuple(str(n) for n in range(14)), (8, 10), x265_crf_ratio=28 / 35),
+    "ffv1": Codec("ffv1", "ffv1", 0, 0, "", ("",), (8, 10, 12)),
 }
 
 

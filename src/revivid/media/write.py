@@ -60,7 +60,10 @@ class Encoding:
             raise UsageError(f"{self.encoder} can't encode {bit_depth}-bit video")
         if width < self.min_size[0] or height < self.min_size[1]:
             least = f"{self.min_size[0]}x{self.min_size[1]}"
-            raise UsageError(f"{width}x{height} is too small for {self.encoder}: {least} at least", hint="FFV1 and x264 take less.")
+            raise UsageError(
+                f"{width}x{height} is too small for {self.encoder}: {least} at least",
+                hint="Choose a larger --scale, or x264 or FFV1, which take less.",
+            )
         if (width % 2 or height % 2) and not self.odd_sizes:
             raise UsageError(
                 f"{self.encoder} can't store {width}x{height}: 4:2:0 has even sides only", hint="Pad or crop it, or choose ffv1."

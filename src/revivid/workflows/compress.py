@@ -9,7 +9,7 @@ import os
 from dataclasses import replace
 from fractions import Fraction
 
-from ..codecs import codec, encoding
+from ..codecs import encoding
 from ..errors import UsageError
 from ..media import scale as scaling
 from ..media.source import is_pipe
@@ -84,12 +84,6 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
     factor = int(1 / Fraction(options.scale))
     stage = Downscale(factor)
     width, height = stage.output_size(info.width, info.height)
-    smallest = codec(options.codec).min_side
-    if min(width, height) < smallest:
-        raise UsageError(
-            f"{reader.path}: at scale {options.scale} it would be {width}x{height}; {options.codec} needs {smallest} a side",
-            hint="Choose a larger --scale, or --codec x264, which takes smaller pictures.",
-        )
     # Players guess the matrix of untagged video by its height: once it is smaller they would guess another one.
     color = replace(info.color, matrix=info.color.resolved_matrix(info.height))
     settings = encoding(
