@@ -8,6 +8,8 @@ from .errors import LimitExceeded
 MAX_SIDE = 16_384
 #: Pixels of one frame (a little over 16K x 4K).
 MAX_PIXELS = 72_000_000
+#: Width or height of a blur kernel, in pixels.
+MAX_KERNEL_SIDE = 255
 #: Bytes of a recipe or other text that travels in a file's metadata.
 MAX_METADATA_BYTES = 64 * 1024
 #: Bytes of one attachment (a font, a cover) that is carried along.
