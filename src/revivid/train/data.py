@@ -51,8 +51,13 @@ class DataSettings:
     photo_keep: int = 4
     clip_frames: int = 24
     clip_keep: int = 3
+    #: For networks that look at neighbouring frames: so many consecutive frames are kept instead, from a random place of the scene,
+    #: so that intra frames are as rare among them as in long videos. 0: every `keep`-th frame of the whole scene.
+    window: int = 0
     #: Scenes that are taken from one clip, spread over its length.
     clip_scenes: int = 4
+    #: The fastest camera over a photograph, in ground truth pixels per frame and direction.
+    photo_speed: float = 3.0
     #: Ground truth is cut to at most this, in pixels.
     max_height: int = 384
     max_width: int = 640
@@ -123,18 +128,26 @@ def _prepare_one(job: tuple[Path, Path, DataSettings]) -> list[Path]:
 
 def _write_scene(path: Path, source: Path, index: int, settings: DataSettings, rng: np.random.Generator) -> None:
     if source.suffix.lower() in PHOTO_SUFFIXES:
-        truth, keep = _photo_scene(source, settings, rng), settings.photo_keep
+        truth, step = _photo_scene(source, settings, rng), settings.photo_keep
     else:
-        truth, keep = _clip_scene(source, index, settings, rng), settings.clip_keep
+        truth, step = _clip_scene(source, index, settings, rng), settings.clip_keep
+    keep = _kept_frames(len(truth), step, settings.window, rng)
     small = resize(truth, truth.width // settings.scale, truth.height // settings.scale)
-    step = (settings.crf_max - settings.crf_min) / settings.crf_steps
-    crfs = [round(settings.crf_min + step * (k + rng.random()), 1) for k in range(settings.crf_steps)]
-    decoded = [encode_decode(small, LoopSettings(crf=crf, preset=settings.preset))[0][::keep].planes for crf in crfs]
-    arrays = {name: truth[::keep].planes[i] for i, name in enumerate("yuv")}
+    part = (settings.crf_max - settings.crf_min) / settings.crf_steps
+    crfs = [round(settings.crf_min + part * (k + rng.random()), 1) for k in range(settings.crf_steps)]
+    decoded = [encode_decode(small, LoopSettings(crf=crf, preset=settings.preset))[0][keep].planes for crf in crfs]
+    arrays = {name: truth[keep].planes[i] for i, name in enumerate("yuv")}
     arrays |= {f"small_{name}": np.stack([planes[i] for planes in decoded]) for i, name in enumerate("yuv")}
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, source=np.array(source.name), crfs=np.array(crfs), **arrays)  # pyright: ignore[reportArgumentType]
     partial.replace(path)
+
+
+def _kept_frames(count: int, step: int, window: int, rng: np.random.Generator) -> slice:
+    if not window:
+        return slice(None, None, step)
+    start = int(rng.integers(0, max(count - window, 0) + 1))
+    return slice(start, start + window)
 
 
 def _photo_scene(source: Path, settings: DataSettings, rng: np.random.Generator) -> Clip:
@@ -144,7 +157,7 @@ def _photo_scene(source: Path, settings: DataSettings, rng: np.random.Generator)
     caps = ((photo.height, settings.max_height), (photo.width, settings.max_width))
     view = tuple(min(int(0.4 * size), cap) // unit * unit for size, cap in caps)
     _check_size(source, view, settings)
-    shift = 3.0 * settings.photo_frames
+    shift = settings.photo_speed * settings.photo_frames
     move = random_move((photo.height, photo.width), (view[0], view[1]), rng, max_shift=shift, zooms=(2.0, 2.4))
     return film(photo, move, (view[0], view[1]), settings.photo_frames)
 

@@ -24,7 +24,7 @@ else:
 
 T = TypeVar("T")
 #: Numbers that may be zero; every other one must be larger.
-MAY_BE_ZERO = {"seed", "warmup", "weight_decay", "final_learning_rate", "ema", "chroma_weight", "crf_min"}
+MAY_BE_ZERO = {"seed", "warmup", "weight_decay", "final_learning_rate", "ema", "chroma_weight", "crf_min", "window", "frames"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class TrainSettings:
     #: Patches per iteration and their size in degraded pixels.
     batch: int = 16
     patch: int = 48
+    #: Consecutive frames per patch; 0 for networks that take single frames.
+    frames: int = 0
     #: Random places of which the most textured one becomes a patch.
     candidates: int = 2
     learning_rate: float = 1e-3
