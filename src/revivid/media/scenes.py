@@ -1,0 +1,88 @@
+"""Where a new scene starts, so that nothing is carried or blended across the cut: libavfilter's scdet.
+
+    luma -> every few rows, 8 bits -> at most 192 x 108 by area -> scdet -> a frame comes out: it starts a scene
+
+scdet's score is the smaller of two numbers, both in percent of the value range: how much a frame's luma differs from the frame
+before, on average, and how much that differs from what it was one frame earlier. So a steady pan scores low, however fast it is.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import av.error
+import av.filter
+import numpy as np
+
+from ..types import Clip, ColorSpec
+
+THRESHOLD = 10.0
+#: Frames are compared at about this size: noise, grain and fine texture in motion average out, and little is to be computed.
+_WIDTH, _HEIGHT = 192, 108
+
+
+class CutDetector:
+    """Fed with a video's clips in order, tells which frames start a scene.
+
+    The answer for a frame comes with the frame itself: nothing is held back, and one small frame is remembered. `threshold` is
+    scdet's score from which a frame starts a scene, 0 to 100.
+    """
+
+    def __init__(self, color: ColorSpec, threshold: float = THRESHOLD) -> None:
+        self._shift = color.bit_depth - 8
+        self._threshold = threshold
+        self._graph: av.filter.Graph | None = None
+        self._after_cut = False
+        self._count = 0
+
+    def __call__(self, clip: Clip) -> list[bool]:
+        """For each frame whether it starts a scene; the very first frame does not."""
+        return [self._starts_scene(luma) for luma in clip.planes[0]]
+
+    def _starts_scene(self, luma: np.ndarray) -> bool:
+        frame = self._reduced(luma)
+        if self._graph is None:
+            self._graph = _graph(frame, self._threshold)
+        cut = _passes(self._graph, frame)
+        # scdet takes the frame after a cut for more of the same motion. Starting anew, it sees that a flash is over, or that the
+        # scene had one frame only; a second time in a row it may not, or a fast pan after a cut would be a cut at every frame.
+        if cut and not self._after_cut:
+            self._graph = _graph(frame, self._threshold)
+            _passes(self._graph, frame)
+        self._after_cut = cut and not self._after_cut
+        return cut
+
+    def _reduced(self, luma: np.ndarray) -> av.VideoFrame:
+        rows = luma[:: max(1, luma.shape[0] // (2 * _HEIGHT))]
+        if self._shift:
+            rows = (rows >> self._shift).astype(np.uint8)
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rows), format="gray")
+        frame.pts, frame.time_base = self._count, Fraction(1)
+        self._count += 1
+        return frame
+
+
+def _graph(frame: av.VideoFrame, threshold: float) -> av.filter.Graph:
+    """PyAV 17 does not show the score, which scdet writes into frame metadata; `sc_pass` lets only frames that start a scene out."""
+    graph = av.filter.Graph()
+    size = f"{min(_WIDTH, frame.width)}:{min(_HEIGHT, frame.height)}"
+    chain = (
+        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1)),
+        graph.add("scale", f"{size}:flags=area"),
+        graph.add("scdet", f"threshold={threshold:g}:sc_pass=1"),
+        graph.add("buffersink"),
+    )
+    for source, target in zip(chain, chain[1:], strict=False):
+        source.link_to(target)
+    graph.configure()
+    return graph
+
+
+def _passes(graph: av.filter.Graph, frame: av.VideoFrame) -> bool:
+    graph.vpush(frame)
+    try:
+        graph.vpull()
+    except av.error.BlockingIOError:
+        return False
+    return True
