@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UsageError
-from ..layers.frames import reflect
 from ..layers.mirror import mirror
 from ..layers.pcd import PCDAlignment, TSAFusion, conv3, double
 from ..layers.residual import ResidualBlock, ShuffleHead, channels_last, lrelu, residual_blocks
 from .checks import check_clip, check_positive
 from .published import renamed
+from .streaming import State, Streaming
 from .traits import Traits
 
 #: Features of one frame at 1/1, 1/2 and 1/4 of the working size, each (M, F, h, w).
@@ -111,7 +111,7 @@ class WindowFeatures(nn.Module):
         return self.fusion(aligned if self.with_tsa else channels_last(aligned.flatten(1, 2)))
 
 
-class EDVR(WindowFeatures, ShuffleHead):
+class EDVR(Streaming, WindowFeatures, ShuffleHead):
     """A window (N, num_frame, 3, H, W), RGB in [0, 1] -> its centre frame (N, 1, 3, 4H, 4W), not clamped.
 
         frames -> pyramids -> aligned to the centre -> fused -> residual blocks -> head -(+)-> x4
@@ -150,7 +150,8 @@ class EDVR(WindowFeatures, ShuffleHead):
         self.traits = Traits(
             tasks=("deblur",) if hr_in else ("super-resolve", "deblur") if with_predeblur else ("super-resolve",),
             kind="clip", scale=1 if hr_in else 4, channels=num_in_ch, temporal_reach=(center, num_frame - 1 - center),
-            min_frames=num_frame, licence="Apache-2.0", paper='Wang et al., "EDVR", CVPR Workshops 2019',
+            min_frames=num_frame, streams=True, extends=(center, num_frame - 1 - center), size_multiple=16 if hr_in else 4,
+            licence="Apache-2.0", paper='Wang et al., "EDVR", CVPR Workshops 2019',
         )  # fmt: skip
 
     def published_entries(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -160,21 +161,28 @@ class EDVR(WindowFeatures, ShuffleHead):
     def forward(self, window: Tensor) -> Tensor:
         """(N, num_frame, C, H, W) -> (N, 1, 3, scale*H, scale*W)."""
         check_clip("EDVR", window, channels=self.traits.channels, frames=self.num_frame)
-        levels = self.pyramid(self._whole(window.flatten(0, 1)))
-        frames = zip(*(level.unflatten(0, window.shape[:2]).unbind(1) for level in levels), strict=True)
-        return self._restore(window[:, self.center], [list(pyramid) for pyramid in frames])[:, None]
+        frames = self._whole(window.flatten(0, 1))
+        pyramids = zip(*(level.unflatten(0, window.shape[:2]).unbind(1) for level in self.pyramid(frames)), strict=True)
+        center = frames.unflatten(0, window.shape[:2])[:, self.center]
+        picture = self._restore(center, [list(pyramid) for pyramid in pyramids])
+        height, width = (side * self.traits.scale for side in window.shape[3:])
+        return picture[:, None, :, :height, :width]
 
     def restore_clip(self, clip: Tensor) -> Tensor:
         """Every frame of a clip (N, T, C, H, W) of any length -> (N, T, 3, scale*H, scale*W); mirrored in time at its ends."""
         check_clip("EDVR", clip, channels=self.traits.channels)
-        count = clip.shape[1]
-        known: dict[int, Pyramid] = {}
-        pictures = []
-        for t in range(count):
-            window = [reflect(t - self.center + i, count) for i in range(self.num_frame)]
-            known = {i: known[i] if i in known else self.pyramid(self._whole(clip[:, i])) for i in set(window)}
-            pictures.append(self._restore(clip[:, t], [known[i] for i in window]))
-        return torch.stack(pictures, dim=1)
+        return self.run_mirrored(clip)
+
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor | None, State]:
+        """One frame (N, C, H, W); the state is the last num_frame - 1 frames, each followed by the three levels of its pyramid."""
+        whole = self._whole(frame)
+        state = (*state, whole, *self.pyramid(whole))
+        if len(state) < 4 * self.num_frame:
+            return None, state
+        frames = [state[i : i + 4] for i in range(0, len(state), 4)]
+        picture = self._restore(frames[self.center][0], [list(levels) for _, *levels in frames])
+        height, width = (side * self.traits.scale for side in frame.shape[2:])
+        return picture[..., :height, :width], state[4:]
 
     def _whole(self, frames: Tensor) -> Tensor:
         """Pictures (M, C, H, W) mirrored to the multiples that the pyramid needs."""
@@ -184,11 +192,6 @@ class EDVR(WindowFeatures, ShuffleHead):
         return frames
 
     def _restore(self, center: Tensor, window: list[Pyramid]) -> Tensor:
-        """The centre frame (N, C, H, W) and its window's pyramids -> (N, 3, scale*H, scale*W)."""
+        """The centre frame (N, C, H, W), extended to whole multiples, and its window's pyramids -> (N, 3, scale*H, scale*W)."""
         residual = self.to_picture(self.reconstruction(self.merge(window)))
-        # The base is enlarged after mirroring, so that borders are as in a picture of whole multiples.
-        base = self._whole(center)
-        if not self.hr_in:
-            base = F.interpolate(base, scale_factor=4, mode="bilinear")
-        height, width = (side * self.traits.scale for side in center.shape[2:])
-        return (residual + base)[..., :height, :width]
+        return residual + (center if self.hr_in else F.interpolate(center, scale_factor=4, mode="bilinear"))

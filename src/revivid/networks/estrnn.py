@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ShapeError, UsageError
-from ..layers.frames import reflect
 from ..layers.mirror import mirror
 from ..layers.rdb import Activation, ResidualDenseBlock
 from ..layers.residual import channels_last
 from .checks import check_clip, check_positive
 from .published import renamed
+from .streaming import State, Streaming
 from .traits import Traits
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -117,7 +117,7 @@ class Fusion(nn.Module):
         return (w1 @ w0)[:, :, None, None], w1 @ b0 + b1
 
 
-class ESTRNN(nn.Module):
+class ESTRNN(Streaming, nn.Module):
     """Clip (N, T, 3, H, W), BGR, (v - 127.5) / 255 of 8-bit values -> its frames P .. T-1-Q, same units, not clamped.
 
         frames -> cell (recurrent) -> features h -> fusion of h[t-P .. t+Q] -> transposed convolutions -> frame t
@@ -152,7 +152,7 @@ class ESTRNN(nn.Module):
         })  # fmt: skip
         self.traits = Traits(
             tasks=("deblur",), kind="clip", temporal_reach=None, min_frames=frames, channel_order="bgr", mean=0.5,
-            licence="MIT",
+            streams=True, extends=(past_frames, future_frames), size_multiple=4, licence="MIT",
             paper='Zhong et al., "Efficient Spatio-Temporal Recurrent Neural Network for Video Deblurring", ECCV 2020',
         )  # fmt: skip
 
@@ -168,27 +168,23 @@ class ESTRNN(nn.Module):
                 f"ESTRNN needs {self.traits.min_frames} frames to restore one, not {clip.shape[1]}",
                 hint="restore_clip takes clips of any length.",
             )
-        return self._run(clip, range(clip.shape[1]))
+        return self.run(clip, list(range(clip.shape[1])))
 
     def restore_clip(self, clip: Tensor) -> Tensor:
         """Every frame of a clip (N, T, 3, H, W) of any length -> (N, T, 3, H, W); mirrored in time at its ends."""
         check_clip("ESTRNN", clip)
-        count = clip.shape[1]
-        return self._run(clip, [reflect(t, count) for t in range(-self.past_frames, count + self.future_frames)])
+        return self.run_mirrored(clip)
 
-    def _run(self, clip: Tensor, order: range | list[int]) -> Tensor:
-        """Run over the frames of `clip` in `order`; pictures of all but the first P and the last Q of them."""
-        height, width = clip.shape[3:]
-        for axis in (3, 4):
-            clip = mirror(clip, axis, -(-clip.shape[axis] // 4) * 4, repeat_edge=False)
-        state = clip.new_zeros(clip.shape[0], self.n_features, clip.shape[3] // 4, clip.shape[4] // 4)
-        window: list[Tensor] = []
-        pictures = []
-        for t in order:
-            features, state = self.cell(channels_last(clip[:, t]), channels_last(state))
-            window = [*window, features][-self.traits.min_frames :]
-            if len(window) == self.traits.min_frames:
-                neighbours = window[: self.past_frames] + window[self.past_frames + 1 :]
-                fused = self.fusion(neighbours, window[self.past_frames])
-                pictures.append(self.recons["model"](fused)[..., :height, :width])
-        return torch.stack(pictures, dim=1)
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor | None, State]:
+        """One frame (N, 3, H, W); the state is the cell's, then the features of the last P + Q frames."""
+        height, width = frame.shape[2:]
+        for axis in (2, 3):
+            frame = mirror(frame, axis, -(-frame.shape[axis] // 4) * 4, repeat_edge=False)
+        hidden = state[0] if state else frame.new_zeros(frame.shape[0], self.n_features, frame.shape[2] // 4, frame.shape[3] // 4)
+        features, hidden = self.cell(channels_last(frame), channels_last(hidden))
+        window = (*state[1:], features)
+        if len(window) < self.traits.min_frames:
+            return None, (hidden, *window)
+        neighbours = window[: self.past_frames] + window[self.past_frames + 1 :]
+        fused = self.fusion(list(neighbours), window[self.past_frames])
+        return self.recons["model"](fused)[..., :height, :width], (hidden, *window[1:])

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ShapeError, UsageError
-from ..layers.frames import reflect
 from ..layers.mirror import mirror
 from ..layers.residual import channels_last
 from .checks import check_clip
 from .published import renamed
+from .streaming import State, Streaming
 from .traits import Traits
 
 FRAMES = 5
@@ -97,7 +97,7 @@ class DenoisingBlock(nn.Module):
         return middle - self.outc(x0 + self.upc1(x1))
 
 
-class FastDVDnet(nn.Module):
+class FastDVDnet(Streaming, nn.Module):
     """Five frames (N, 5, 3, H, W), RGB in [0, 1], and their noise level -> the middle one (N, 1, 3, H, W), not clamped.
 
         f0 f1 f2 -> temp1 -> y1 -+
@@ -112,7 +112,8 @@ class FastDVDnet(nn.Module):
     """
 
     traits = Traits(
-        tasks=("denoise",), kind="clip", temporal_reach=(2, 2), spatial_reach=80, min_frames=FRAMES, licence="MIT",
+        tasks=("denoise",), kind="clip", temporal_reach=(2, 2), spatial_reach=80, min_frames=FRAMES, streams=True,
+        extends=(2, 2), size_multiple=4, noise="argument", licence="MIT",
         paper='Tassano et al., "FastDVDnet", CVPR 2020',
     )  # fmt: skip
 
@@ -145,17 +146,22 @@ class FastDVDnet(nn.Module):
         The same numbers as calls on windows of five; the noise map is the same for all frames.
         """
         check_clip("FastDVDnet", clip)
-        frames, noise = self._prepare(clip, sigma)
-        count = len(frames)
-        firsts: list[Tensor] = []
-        pictures = []
-        for c in range(-1, count + 1):
-            # Past the ends the first stage sees its frames in reversed order, which is not what it gave for their mirror image.
-            first = self.temp1(*(frames[reflect(c + i, count)] for i in (-1, 0, 1)), noise)
-            firsts = [*firsts, first][-3:]
-            if len(firsts) == 3:
-                pictures.append(self.temp2(*firsts, noise)[..., : clip.shape[3], : clip.shape[4]].clamp(0, 1))
-        return torch.stack(pictures, dim=1)
+        return self.run_mirrored(clip, sigma=sigma)
+
+    def step(self, frame: Tensor, state: State, sigma: float | Tensor) -> tuple[Tensor | None, State]:
+        """One frame (N, 3, H, W); the state is the last two frames, then what the first stage made around the last but one.
+
+        Past a clip's ends the first stage sees its frames in reversed order, which is not what it gave for their mirror image.
+        """
+        (whole,), noise = self._prepare(frame[:, None], sigma)
+        frames = (*state[:2], whole)
+        if len(frames) < 3:
+            return None, frames
+        firsts = (*state[2:], self.temp1(*frames, noise))
+        if len(firsts) < 3:
+            return None, (*frames[1:], *firsts)
+        picture = self.temp2(*firsts, noise)[..., : frame.shape[2], : frame.shape[3]].clamp(0, 1)
+        return picture, (*frames[1:], *firsts[1:])
 
     def _prepare(self, clip: Tensor, sigma: float | Tensor) -> tuple[list[Tensor], Tensor]:
         """Frames and noise map at multiples of 4."""

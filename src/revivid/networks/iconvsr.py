@@ -62,7 +62,8 @@ class IconVSR(ShuffleHead):
         self.forward_trunk = Trunk(2 * num_feat + 3, num_feat, num_block)
         self.make_head(num_feat)
         self.traits = Traits(
-            tasks=("super-resolve",), kind="clip", scale=4, temporal_reach=None, licence="Apache-2.0",
+            tasks=("super-resolve",), kind="clip", scale=4, temporal_reach=None, tile_multiple=32, size_multiple=4,
+            licence="Apache-2.0",
             paper='Chan et al., "BasicVSR" (IconVSR), CVPR 2021',
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..layers.mirror import mirror
 from ..layers.residual import channels_last
 from .checks import check_clip
+from .streaming import State, Streaming
 from .traits import Traits
 
 HIDDEN = 20
@@ -54,7 +55,7 @@ class Cell(nn.Module):
         return self.F_R(torch.cat((features, hidden), dim=1))
 
 
-class IFIRNN(nn.Module):
+class IFIRNN(Streaming, nn.Module):
     """Clip (N, T, 3, H, W), BGR, (v - 127.5) / 255 of 8-bit values -> the same shape and units, not clamped. Any size.
 
         frame -+- F_B -> cell 0 --h-> cell 1 --h-> cell 1 --h-> cell 1 --h-> next frame
@@ -66,6 +67,7 @@ class IFIRNN(nn.Module):
 
     traits = Traits(
         tasks=("deblur",), kind="clip", temporal_reach=None, channel_order="bgr", mean=0.5, licence="no published weights",
+        streams=True, size_multiple=4,
         paper='Nah et al., "Recurrent Neural Networks with Intra-Frame Iterations for Video Deblurring", CVPR 2019',
     )  # fmt: skip
 
@@ -77,21 +79,22 @@ class IFIRNN(nn.Module):
     def forward(self, clip: Tensor) -> Tensor:
         """(N, T, 3, H, W) -> (N, T, 3, H, W)."""
         check_clip("IFI-RNN", clip)
-        height, width = clip.shape[3:]
-        for axis in (3, 4):
-            clip = mirror(clip, axis, -(-clip.shape[axis] // 4) * 4, repeat_edge=False)
+        return self.run(clip, list(range(clip.shape[1])))
+
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
+        """One frame (N, 3, H, W) -> its picture, and the mixed features of its last iteration (N, 80, H/4, W/4) for the next."""
+        height, width = frame.shape[2:]
+        for axis in (2, 3):
+            frame = mirror(frame, axis, -(-frame.shape[axis] // 4) * 4, repeat_edge=False)
+        frame = channels_last(frame)
         first, second = self.rnncell0, self.rnncell1
-        hidden = clip.new_zeros(clip.shape[0], HIDDEN, clip.shape[3] // 4, clip.shape[4] // 4)
-        pictures = []
-        for t in range(clip.shape[1]):
-            frame = channels_last(clip[:, t])
-            hidden = first.F_h(first(first.F_B(frame), channels_last(hidden)))
-            features = second.F_B(frame)
-            for step in range(ITERATIONS):
-                mixed = second(features, hidden)
-                # The state after the last frame would be thrown away.
-                if step < ITERATIONS - 1 or t < clip.shape[1] - 1:
-                    hidden = second.F_h(mixed)
-                if step == ITERATIONS - 1:
-                    pictures.append(second.F_L(mixed)[..., :height, :width])
-        return torch.stack(pictures, dim=1)
+        if state:
+            hidden = second.F_h(channels_last(state[0]))
+        else:
+            hidden = channels_last(frame.new_zeros(frame.shape[0], HIDDEN, frame.shape[2] // 4, frame.shape[3] // 4))
+        hidden = first.F_h(first(first.F_B(frame), hidden))
+        features = second.F_B(frame)
+        mixed = second(features, hidden)
+        for _ in range(ITERATIONS - 1):
+            mixed = second(features, second.F_h(mixed))
+        return second.F_L(mixed)[..., :height, :width], (mixed,)

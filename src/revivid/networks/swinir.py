@@ -182,7 +182,8 @@ class SwinIR(nn.Module):
         self.apply(_initialise)
         self.traits = Traits(
             tasks=("super-resolve",) if self.scale > 1 else ("deartifact",) if img_range == 255 else ("denoise",),
-            kind="image", scale=self.scale, channels=in_chans, licence="Apache-2.0",
+            kind="image", scale=self.scale, channels=in_chans, size_multiple=self.multiple,
+            tile_multiple=self.multiple, licence="Apache-2.0",
             paper='Liang et al., "SwinIR: Image Restoration Using Swin Transformer", ICCV Workshops 2021',
         )  # fmt: skip
 

@@ -153,7 +153,8 @@ class VRT(nn.Module):
         task = "interpolate" if not pa_frames else "super-resolve" if upscale > 1 else "denoise" if nonblind_denoising else "deblur"
         self.traits = Traits(
             tasks=(task,), kind="clip", scale=self.upscale, channels=self.channels, temporal_reach=None,
-            min_frames=1 if pa_frames else self.frames, licence="CC-BY-NC-4.0",
+            min_frames=1 if pa_frames else self.frames, frame_multiple=window[0] if pa_frames else 1, size_multiple=8,
+            tile_multiple=max(self.min_size), noise="channel" if nonblind_denoising else None, licence="CC-BY-NC-4.0",
             paper='Liang et al., "VRT: A Video Restoration Transformer", IEEE Transactions on Image Processing 2024',
         )  # fmt: skip
 
