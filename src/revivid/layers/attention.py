@@ -54,11 +54,23 @@ class DropPath(nn.Module):
         self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
+        factor = self.draw(x)
+        return x if factor is None else x * factor
+
+    def draw(self, x: Tensor) -> Tensor | None:
+        """The factor of each sample's branch in `x` (N, ...); None stands for 1. Drawn once where the branch comes in pieces."""
         if not self.training or self.rate == 0:
-            return x
+            return None
         keep = 1 - self.rate
         shape = (x.shape[0],) + (1,) * (x.dim() - 1)
-        return x * (torch.rand(shape, device=x.device) < keep).to(x.dtype) / keep
+        return (torch.rand(shape, device=x.device) < keep).to(x.dtype) / keep
+
+
+def add_branch(x: Tensor, branch: Tensor, factor: Tensor | None = None) -> Tensor:
+    """x + factor * branch, in the memory of `branch` (a layer's fresh output) where that holds the sum's type."""
+    if factor is not None:
+        branch = branch * factor
+    return branch.add_(x) if branch.dtype == x.dtype else x + branch
 
 
 def path_rates(highest: float, blocks: int) -> list[float]:

@@ -16,7 +16,7 @@ from .deform import deform_conv2d, flow_guided_offsets, split_predicted
 from .warp import backward_warp
 
 #: Pixels of (target frame, direction) pairs aligned at a time; bounds the memory of the offset predictor.
-CHUNK_PIXELS = 1 << 15
+CHUNK_PIXELS = 1 << 13
 
 
 @dataclass(frozen=True)

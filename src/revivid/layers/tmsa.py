@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +15,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..errors import UsageError
-from .attention import DropPath, attend, relative_bias, split_heads
-from .windows import WindowLayout, attend_in_windows, effective_window, in_chunks, relative_position_index, window_layout
+from .attention import DropPath, add_branch, attend, relative_bias, split_heads
+from .windows import WindowLayout, attend_in_windows, effective_window, relative_position_index, window_layout
 
 
 @dataclass(frozen=True)
@@ -121,15 +120,20 @@ class TmsaBlock(nn.Module):
 
     def forward(self, x: Tensor, layout: WindowLayout, index: Tensor, code: Tensor | None) -> Tensor:
         """(N, D*H*W, C) -> the same shape."""
-        x = x + self.drop_path(_maybe_checkpoint(self.checkpoint_attention, self._attend, x, layout, index, code))
-        return x + self.drop_path(_maybe_checkpoint(self.checkpoint_mlp, self._feed_forward, x))
+        bias = relative_bias(self.attn.relative_position_bias_table, index)
+        factors = self.drop_path.draw(x), self.drop_path.draw(x)
 
-    def _attend(self, x: Tensor, layout: WindowLayout, index: Tensor, code: Tensor | None) -> Tensor:
-        attention = partial(self.attn, bias=relative_bias(self.attn.relative_position_bias_table, index), code=code)
-        return attend_in_windows(x, layout, self.norm1, attention)
+        def attention(tokens: Tensor, mask: Tensor | None) -> Tensor:
+            return _maybe_checkpoint(self.checkpoint_attention, self.attn, tokens, mask, bias, code)
 
-    def _feed_forward(self, x: Tensor) -> Tensor:
-        return in_chunks(lambda part: self.mlp(self.norm2(part)), x)
+        def finish(tokens: Tensor, attended: Tensor) -> Tensor:
+            tokens = add_branch(tokens, attended, factors[0])
+            return add_branch(tokens, _maybe_checkpoint(self.checkpoint_mlp, self._feed_forward, tokens), factors[1])
+
+        return attend_in_windows(x, layout, self.norm1, attention, finish)
+
+    def _feed_forward(self, tokens: Tensor) -> Tensor:
+        return self.mlp(self.norm2(tokens))
 
 
 def _maybe_checkpoint(wanted: bool, function: Callable[..., Tensor], *arguments: object) -> Tensor:

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 #: Two tokens that the shift brought together across the volume's border get this added to their logit. Finite as published.
 MASKED = -100.0
-#: Tokens that go through one block's attention or feed-forward layer at a time; bounds the memory of their wide activations.
-CHUNK_TOKENS = 1 << 15
+#: Tokens that go through one block at a time: bounds the memory of their wide activations, and keeps them in the cache.
+CHUNK_TOKENS = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,16 @@ def _mask(last: Sequence[bool], window: Sequence[int], shift: Sequence[int], dev
 
 
 def attend_in_windows(
-    x: Tensor, layout: WindowLayout, norm: nn.Module, attention: Callable[[Tensor, Tensor | None], Tensor]
+    x: Tensor,
+    layout: WindowLayout,
+    norm: nn.Module,
+    attention: Callable[[Tensor, Tensor | None], Tensor],
+    finish: Callable[[Tensor, Tensor], Tensor] = lambda _, attended: attended,
 ) -> Tensor:
     """Apply `norm`, then `attention(tokens, mask)` to the windows of volumes (N, volume, C); return the same shape.
 
+    `finish(tokens, attended)`, both (N, n, C), makes the result of each piece from what came in and what attention answered:
+    the rest of a block that treats tokens one by one belongs there, so that its input is still in the cache.
     Padded slots are zero after the norm, so that they act as tokens whose key and value are the layers' biases.
     """
     batch, _, channels = x.shape
@@ -135,12 +141,13 @@ def attend_in_windows(
     for first, last, mask in layout.runs:
         for start in range(first, last, step):
             stop = min(start + step, last)
-            tokens = norm(x.index_select(1, layout.rows[start:stop].flatten())).view(batch, stop - start, slots, channels)
+            tokens = x.index_select(1, layout.rows[start:stop].flatten())
+            seen = norm(tokens).view(batch, stop - start, slots, channels)
             if layout.padding is not None:
-                tokens = tokens.masked_fill(layout.padding[start:stop], 0)
-            out = attention(tokens.flatten(0, 1), mask)
-            done.append(out.view(batch, (stop - start) * slots, channels))
+                seen = seen.masked_fill(layout.padding[start:stop], 0)
+            done.append(finish(tokens, attention(seen.flatten(0, 1), mask).view(tokens.shape)))
     joined = done[0] if len(done) == 1 else torch.cat(done, 1)
+    del done
     return joined.index_select(1, layout.inverse)
 
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..errors import ShapeError, UsageError
-from ..layers.attention import DropPath, attend, path_rates, relative_bias, split_heads
+from ..layers.attention import DropPath, add_branch, attend, path_rates, relative_bias, split_heads
 from ..layers.mirror import mirror
-from ..layers.windows import WindowLayout, attend_in_windows, in_chunks, relative_position_index, window_layout
+from ..layers.windows import WindowLayout, attend_in_windows, relative_position_index, window_layout
 from .published import without_derived
 from .traits import Traits
 
@@ -76,8 +76,13 @@ class Block(nn.Module):
     def forward(self, x: Tensor, layout: WindowLayout, index: Tensor) -> Tensor:
         """(N, H*W, C) with the window layout of this block's shift -> the same shape."""
         attention = partial(self.attn, bias=relative_bias(self.attn.relative_position_bias_table, index))
-        x = x + self.drop_path(attend_in_windows(x, layout, self.norm1, attention))
-        return x + self.drop_path(in_chunks(lambda part: self.mlp(self.norm2(part)), x))
+        factors = self.drop_path.draw(x), self.drop_path.draw(x)
+
+        def finish(tokens: Tensor, attended: Tensor) -> Tensor:
+            tokens = add_branch(tokens, attended, factors[0])
+            return add_branch(tokens, self.mlp(self.norm2(tokens)), factors[1])
+
+        return attend_in_windows(x, layout, self.norm1, attention, finish)
 
 
 class ResidualGroup(nn.Module):
