@@ -20,7 +20,7 @@ from revivid.workflows.restore import restore
 FAST = ("--x265-preset", "ultrafast")
 PLAN_FIELDS = {
     "event", "source", "output", "steps", "frames", "input_size", "output_size", "memory_bytes", "notices",
-    "estimated_seconds", "estimated_bytes",
+    "estimated_seconds", "estimated_bytes", "missing",
 }  # fmt: skip
 RESULT_FIELDS = {
     "event", "output", "frames", "size_bytes", "video_bytes", "width", "height", "duration", "seconds", "fps", "notices",

@@ -38,7 +38,7 @@ def squeeze(source, folder: Path, **options):
     before = listing(folder)
     out = folder / "out.mp4"
     try:
-        result = revivid.compress(source, out, preset="ultrafast", scale="1", **options)
+        result = revivid.compress(source, out, encoder_preset="ultrafast", scale="1", **options)
     except PartialResult:
         assert listing(folder) == sorted([*before, out.name])
         raise

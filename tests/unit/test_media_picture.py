@@ -20,7 +20,7 @@ def frames_of(path, **options) -> Clip:
 
 def through(source, folder, suffix=".mp4", back=None, **options):
     small, restored = folder / f"small{suffix}", folder / f"restored{suffix}"
-    first = revivid.compress(source, small, preset="ultrafast", **options)
+    first = revivid.compress(source, small, encoder_preset="ultrafast", **options)
     second = revivid.restore(small, restored, **(back or {"out_preset": "ultrafast"}))
     assert first.frames == second.frames
     return small, restored, [*first.notices, *second.notices]

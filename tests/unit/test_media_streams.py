@@ -17,7 +17,7 @@ from revivid.errors import UsageError
 def through(source, folder, suffix=".mp4", middle=None, **options):
     """The source compressed, and restored from that; both results with their notices."""
     small, restored = folder / f"small{middle or suffix}", folder / f"restored{suffix}"
-    first = revivid.compress(source, small, preset="ultrafast", **options)
+    first = revivid.compress(source, small, encoder_preset="ultrafast", **options)
     second = revivid.restore(small, restored, out_preset="ultrafast")
     assert first.frames == second.frames
     return small, restored, [*first.notices, *second.notices]
@@ -75,7 +75,7 @@ COPIES = [("pcm_s16le", ".mp4"), ("pcm_s24le", ".mov"), ("alac", ".mp4"), ("libo
 def test_audio_that_fits_is_copied_whole(tmp_path, codec, suffix):
     """Matroska tells neither the layout of PCM nor the duration of the last packet, and MP4 wants both."""
     source = make(tmp_path / "in.mkv", Film(3, audio=(Audio(codec),)))
-    result = revivid.compress(source, tmp_path / f"small{suffix}", preset="ultrafast", scale="1")
+    result = revivid.compress(source, tmp_path / f"small{suffix}", encoder_preset="ultrafast", scale="1")
     assert payloads(tmp_path / f"small{suffix}", "audio") == payloads(source, "audio")
     assert result.notices == ()
 
@@ -84,7 +84,7 @@ def test_audio_that_fits_is_copied_whole(tmp_path, codec, suffix):
 def test_audio_that_does_not_fit_is_converted_without_loss(tmp_path, codec, suffix, lossless):
     source = make(tmp_path / "in.mkv", Film(3, audio=(Audio(codec, "eng"),)))
     small = tmp_path / f"small{suffix}"
-    (notice,) = revivid.compress(source, small, preset="ultrafast", scale="1").notices
+    (notice,) = revivid.compress(source, small, encoder_preset="ultrafast", scale="1").notices
     assert codec in notice
     assert lossless.upper() in notice
     assert "an .mkv would hold it" in notice
@@ -141,9 +141,9 @@ def test_timed_text_carries_a_style_that_players_need(library: Library, tmp_path
 def test_styled_subtitles_stay_in_matroska_and_are_announced_missing_in_mp4(library: Library, tmp_path):
     source = library("ass")
     small = tmp_path / "small.mkv"
-    revivid.compress(source, small, preset="ultrafast")
+    revivid.compress(source, small, encoder_preset="ultrafast")
     assert payloads(small, "subtitle") == payloads(source, "subtitle")
-    dropped = revivid.compress(source, tmp_path / "small.mp4", preset="ultrafast")
+    dropped = revivid.compress(source, tmp_path / "small.mp4", encoder_preset="ultrafast")
     assert any("ass" in notice and ".mkv" in notice for notice in dropped.notices)
 
 
@@ -161,7 +161,7 @@ def test_chapters_come_along(library: Library, tmp_path, suffix):
 
 def test_chapters_are_cut(library: Library, tmp_path):
     small = tmp_path / "small.mkv"
-    revivid.compress(library("chapters"), small, preset="ultrafast", start=0.25, duration=0.5)
+    revivid.compress(library("chapters"), small, encoder_preset="ultrafast", start=0.25, duration=0.5)
     with av.open(str(small)) as opened:
         found = [(float(c["start"] * c["time_base"]), float(c["end"] * c["time_base"])) for c in opened.chapters()]
     assert found == [(0, 0.25), (0.25, 0.5)]
@@ -174,7 +174,7 @@ def test_attachments_stay_in_matroska_and_are_announced_missing_in_mp4(library: 
         (attached,) = [s for s in opened.streams if s.type == "attachment"]
         assert attached.name == "Ünï.ttf"
         assert bytes(attached.data) == bytes(range(256)) * 40
-    dropped = revivid.compress(source, tmp_path / "other.mp4", preset="ultrafast")
+    dropped = revivid.compress(source, tmp_path / "other.mp4", encoder_preset="ultrafast")
     assert any("attachment" in notice and ".mkv" in notice for notice in dropped.notices)
 
 
@@ -206,7 +206,7 @@ def test_a_further_video_stream_is_left_out_with_a_notice(tmp_path):
                 out.mux(stream.encode(frame))
         for stream in streams:
             out.mux(stream.encode(None))
-    result = revivid.compress(two, tmp_path / "small.mp4", preset="ultrafast")
+    result = revivid.compress(two, tmp_path / "small.mp4", encoder_preset="ultrafast")
     assert (result.frames, result.width) == (3, 64)
     assert any("stream 1 (video ffv1) is left out" in notice for notice in result.notices)
 
@@ -228,7 +228,7 @@ def test_joined_broadcasts_go_on_where_the_clock_starts_anew(tmp_path):
     assert len(times) == 48
     assert float(times[-1]) == pytest.approx(47 / 24, abs=0.05)
     small = tmp_path / "small.mp4"
-    revivid.compress(joined, small, preset="ultrafast")
+    revivid.compress(joined, small, encoder_preset="ultrafast")
     sound = packet_times(small, "audio")
     assert len(sound) == 2 * len(packet_times(part, "audio"))
     assert max(b - a for a, b in itertools.pairwise(sound)) < 0.25

@@ -24,7 +24,7 @@ def times_of(path, **options):
 
 def through(source, folder, suffix=".mp4", **options):
     small, restored = folder / f"small{suffix}", folder / f"restored{suffix}"
-    first = revivid.compress(source, small, preset="ultrafast", **options)
+    first = revivid.compress(source, small, encoder_preset="ultrafast", **options)
     second = revivid.restore(small, restored, out_preset="ultrafast")
     assert first.frames == second.frames
     return small, restored
@@ -202,7 +202,7 @@ def test_odd_file_names(library: Library, tmp_path, monkeypatch, name):
     Path(name).write_bytes(library("three").read_bytes())
     Path("out").mkdir()
     small, restored = f"out/{name}", f"out/r{name[1:]}"
-    assert revivid.compress(name, small, preset="ultrafast").frames == 3
+    assert revivid.compress(name, small, encoder_preset="ultrafast").frames == 3
     assert revivid.restore(small, restored, out_preset="ultrafast").frames == 3
     assert {path.name for path in Path("out").iterdir()} == {name, "r" + name[1:]}
     assert revivid.probe(restored).width == 256

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from revivid.errors import CorruptInput, LimitExceeded, RevividError, UsageError
 from revivid.recipe import SCALES, Recipe, StageSpec, parse_scale
 from revivid.restoration import STAGES, build
+from revivid.restoration.stage import Conditions
 
 GOOD: dict[str, Any] = {
     "revivid": 1,
@@ -78,7 +79,7 @@ def test_any_value_in_any_field_is_taken_or_refused_by_a_typed_error(field: str,
 @given(st.sampled_from(sorted(STAGES)), st.dictionaries(st.sampled_from(["scale", "network", "crf"]), values, max_size=3))
 def test_any_options_of_a_stage_build_it_or_are_refused_by_a_typed_error(name: str, options: dict[str, Any]) -> None:
     try:
-        stage = build(StageSpec(name, options), 28.0)
+        stage = build(StageSpec(name, options), Conditions())
     except RevividError:
         return
     width, height = stage.output_size(64, 48)

@@ -26,8 +26,13 @@ Every = Annotated[int, typer.Option("--measure-every", "--every", help="Measure 
 AllowDamaged = Annotated[bool, typer.Option("--allow-damaged", help="Keep what decodes of a damaged input; exit code 7.")]
 NoAudio = Annotated[bool, typer.Option("--no-audio", help="Leave audio out.")]
 Crf = Annotated[float | None, typer.Option(help="Constant rate factor; default: x265 28, x264 23, av1 35.")]
-Scale = Annotated[str, typer.Option(help="Side of the small picture: 1/4, 1/2 or 1.", autocompletion=complete.scales)]
-CodecName = Annotated[str, typer.Option("--codec", help="x265, x264 or av1.", autocompletion=complete.codecs)]
+Preset = Annotated[str | None, typer.Option(metavar="NAME", help="A named recipe, such as paper.", autocompletion=complete.recipes)]
+Scale = Annotated[
+    str | None, typer.Option(help="Side of the small picture: 1/4, 1/2 or 1; default: 1/4.", autocompletion=complete.scales)
+]
+CodecName = Annotated[
+    str | None, typer.Option("--codec", help="x265, x264 or av1; default: x265.", autocompletion=complete.codecs)
+]
 EncoderPreset = Annotated[
     str | None,
     typer.Option(
@@ -37,7 +42,7 @@ EncoderPreset = Annotated[
         autocompletion=complete.presets,
     ),
 ]
-CodecParams = Annotated[str, typer.Option(help="The encoder's own parameters, key=value:key=value.")]
+CodecParams = Annotated[str | None, typer.Option(help="The encoder's own parameters, key=value:key=value.")]
 OutCodec = Annotated[
     str, typer.Option(help="Codec of the restored file: auto, x264, x265, av1, ffv1.", autocompletion=complete.out_codecs)
 ]
@@ -46,6 +51,19 @@ OutPreset = Annotated[
     str | None,
     typer.Option(help="Encoder preset of the restored file; auto: veryfast.", autocompletion=complete.out_presets),
 ]
+
+
+def chosen(ctx: typer.Context, *others: str) -> dict[str, Any]:
+    """The workflow's options as given on the command line, in that order; `others` are the command's own arguments.
+
+    What was left at None is left out, so that a preset can say it.
+    """
+    given = {name: value for name, value in ctx.params.items() if name not in others and value is not None}
+    for name in {"start", "duration"} & set(given):
+        given[name] = seconds(given[name], f"--{name}")
+    given["audio"] = not given.pop("no_audio")
+    given["overwrite"] = given.pop("yes")
+    return given
 
 
 def seconds(text: str | None, name: str) -> float | None:
@@ -96,6 +114,8 @@ def print_plan(plan: Any, as_json: bool) -> None:
         print(f"estimated from a few frames: about {human_time(plan.estimated_seconds)}{size}")
     for text in plan.notices:
         print(f"note: {text}")
+    for text in plan.missing:
+        print(f"missing: {text}")
 
 
 def human_bytes(count: float) -> str:

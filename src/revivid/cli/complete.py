@@ -1,14 +1,19 @@
-"""What the shell offers after Tab: names of codecs, presets and scales. File names are the shell's own affair."""
+"""What the shell offers after Tab: names of codecs, presets, recipes and scales. File names are the shell's own affair."""
 
 from __future__ import annotations
 
 import typer
 
 from ..codecs import CODECS
+from .. import presets as named
 
 
 def codecs(incomplete: str) -> list[str]:
     return _starting(incomplete, [name for name in CODECS if name != "ffv1"])
+
+
+def recipes(incomplete: str) -> list[str]:
+    return _starting(incomplete, list(named.presets()))
 
 
 def out_codecs(incomplete: str) -> list[str]:
@@ -29,6 +34,16 @@ def scales(incomplete: str) -> list[str]:
 
 def factors(incomplete: str) -> list[str]:
     return _starting(incomplete, ["2", "4"])
+
+
+def precisions(incomplete: str) -> list[str]:
+    return _starting(incomplete, ["fp32", "bf16"])
+
+
+def weights(incomplete: str) -> list[str]:
+    from ..weights import catalogue, embedded
+
+    return _starting(incomplete, [*embedded.names(), *catalogue.names()])
 
 
 def _starting(incomplete: str, names: list[str] | tuple[str, ...]) -> list[str]:

@@ -11,13 +11,15 @@ from .progress import ProgressDisplay
 
 
 def compress(
+    ctx: typer.Context,
     source: Annotated[str, typer.Argument(metavar="IN", help="A video file, or - for y4m on standard input.")],
     output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The small file: .mp4, .mkv or .mov.")],
+    preset: common.Preset = None,
     crf: common.Crf = None,
-    scale: common.Scale = "1/4",
-    codec: common.CodecName = "x265",
-    preset: common.EncoderPreset = None,
-    codec_params: common.CodecParams = "",
+    scale: common.Scale = None,
+    codec: common.CodecName = None,
+    encoder_preset: common.EncoderPreset = None,
+    codec_params: common.CodecParams = None,
     fps: common.Fps = None,
     start: common.Start = None,
     duration: common.Duration = None,
@@ -33,19 +35,7 @@ def compress(
     """
     from ..workflows import compress as workflow
 
-    options = {
-        "crf": crf,
-        "scale": scale,
-        "codec": codec,
-        "preset": preset,
-        "codec_params": codec_params,
-        "fps": fps,
-        "start": common.seconds(start, "--start"),
-        "duration": common.seconds(duration, "--duration"),
-        "audio": not no_audio,
-        "allow_damaged": allow_damaged,
-        "overwrite": yes,
-    }
+    options = common.chosen(ctx, "source", "output", "dry_run", "as_json")
     if dry_run:
         common.print_plan(workflow.plan_compress(source, output, **options), as_json)
         return

@@ -7,18 +7,26 @@ from typing import Annotated
 
 import typer
 
-from . import common, complete
+from . import common, tasks
 from .progress import ProgressDisplay
 
 
 def restore(
+    ctx: typer.Context,
     source: Annotated[str, typer.Argument(metavar="IN", help="A compressed file, or - for y4m on standard input.")],
     output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The restored file, or - for y4m.")],
-    super_resolve: Annotated[
-        int | None, typer.Option(help="Upscale by 2 or 4 instead of following the file's recipe.", autocompletion=complete.factors)
-    ] = None,
-    network: Annotated[str | None, typer.Option("--with", help="Weights by name; see `revivid weights list`.")] = None,
-    input_crf: Annotated[float | None, typer.Option(help="CRF of the input; default: recipe, stream, else 28.")] = None,
+    super_resolve: tasks.SuperResolve = None,
+    deblur: tasks.Deblur = False,
+    denoise: tasks.Denoise = None,
+    deartifact: tasks.Deartifact = False,
+    deconvolve: tasks.Deconvolve = None,
+    interpolate: tasks.Interpolate = None,
+    rate: tasks.Rate = None,
+    network: tasks.Networks = None,
+    preset: common.Preset = None,
+    memory: tasks.Memory = None,
+    precision: tasks.Precision = "fp32",
+    input_crf: tasks.InputCrf = None,
     out_codec: common.OutCodec = "auto",
     out_crf: common.OutCrf = None,
     out_preset: common.OutPreset = None,
@@ -33,24 +41,11 @@ def restore(
 ) -> None:
     """Bring a video back sharp.
 
-    Follows the recipe that `revivid compress` left in the file, or the stage named here.
+    Follows the recipe that `revivid compress` left in the file, or does what is named here, in the order in which it is named.
     """
     from ..workflows import restore as workflow
 
-    options = {
-        "super_resolve": super_resolve,
-        "network": network,
-        "input_crf": input_crf,
-        "out_codec": out_codec,
-        "out_crf": out_crf,
-        "out_preset": out_preset,
-        "lossless": lossless,
-        "start": common.seconds(start, "--start"),
-        "duration": common.seconds(duration, "--duration"),
-        "audio": not no_audio,
-        "allow_damaged": allow_damaged,
-        "overwrite": yes,
-    }
+    options = common.chosen(ctx, "source", "output", "dry_run", "as_json")
     if output == "-" and not dry_run:
         _check_stdout(as_json)
     if dry_run:

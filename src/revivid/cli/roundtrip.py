@@ -7,23 +7,26 @@ from typing import Annotated
 
 import typer
 
-from . import common
+from . import common, tasks
 from .progress import ProgressDisplay
 
 
 def roundtrip(
+    ctx: typer.Context,
     source: Annotated[str, typer.Argument(metavar="IN", help="A video file.")],
     folder: Annotated[
         str | None,
         typer.Option("--output", "-o", metavar="DIR", help="Folder for all outputs; default: IN-roundtrip, without IN's suffix."),
     ] = None,
+    preset: common.Preset = None,
     crf: common.Crf = None,
-    scale: common.Scale = "1/4",
-    codec: common.CodecName = "x265",
-    preset: common.EncoderPreset = None,
-    codec_params: common.CodecParams = "",
+    scale: common.Scale = None,
+    codec: common.CodecName = None,
+    encoder_preset: common.EncoderPreset = None,
+    codec_params: common.CodecParams = None,
     out_codec: common.OutCodec = "auto",
     out_crf: common.OutCrf = None,
+    memory: tasks.Memory = None,
     fps: common.Fps = None,
     measure_every: common.Every = 1,
     start: common.Start = None,
@@ -41,23 +44,11 @@ def roundtrip(
     from ..workflows import roundtrip as workflow
 
     target = folder or str(Path(source).with_suffix("")) + "-roundtrip"
-    options = {
-        "crf": crf,
-        "scale": scale,
-        "codec": codec,
-        "preset": preset,
-        "codec_params": codec_params,
-        "fps": fps,
-        "start": common.seconds(start, "--start"),
-        "duration": common.seconds(duration, "--duration"),
-        "audio": not no_audio,
-        "allow_damaged": allow_damaged,
-        "overwrite": yes,
-    }
+    options = common.chosen(ctx, "source", "folder", "out_codec", "out_crf", "memory", "measure_every", "dry_run", "as_json")
     if dry_run:
         common.print_plan(workflow.plan_roundtrip(source, target, **options), as_json)
         return
-    back = {"out_codec": out_codec, "out_crf": out_crf}
+    back = {"out_codec": out_codec, "out_crf": out_crf, "memory": memory}
     with ProgressDisplay(as_json) as progress:
         result = workflow.roundtrip(source, target, restore_options=back, measure_every=measure_every, progress=progress, **options)
     report = result.report

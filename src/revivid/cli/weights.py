@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import common
+from . import common, complete
 
 if TYPE_CHECKING:
     from ..weights.catalogue import Entry
@@ -16,14 +16,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, fetch, verify and convert the networks' weights.", no_args_is_help=True)
 
 
-def _names(incomplete: str) -> list[str]:
-    from ..weights import catalogue
-
-    return [name for name in catalogue.names() if name.startswith(incomplete)]
-
-
-Name = Annotated[str, typer.Argument(help="A name from `weights list`.", autocompletion=_names)]
-Names = Annotated[list[str], typer.Argument(help="Names from `weights list`.", autocompletion=_names)]
+Name = Annotated[str, typer.Argument(help="A name from `weights list`.", autocompletion=complete.weights)]
+Names = Annotated[list[str], typer.Argument(help="Names from `weights list`.", autocompletion=complete.weights)]
 
 
 @app.command("list")
@@ -106,7 +100,7 @@ def fetch(
 
 @app.command("verify")
 def verify(
-    names: Annotated[list[str] | None, typer.Argument(help="Default: all that are here.", autocompletion=_names)] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Default: all that are here.", autocompletion=complete.weights)] = None,
     as_json: common.Json = False,
 ) -> None:
     """Check files against the published sha256, or against the first download's where none was published."""

@@ -1,40 +1,102 @@
-"""Restoration stages by name: `build(spec, crf)`; each stage is Iterator[Clip] -> Iterator[Clip] (see `stage.Stage`)."""
+"""Restoration stages by name: `build_all(specs, conditions)`; each stage is Iterator[Clip] -> Iterator[Clip] (see `stage.Stage`).
+
+Every stage that a network does takes `network`: the name of weights in the package or of a checkpoint of the catalogue.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 
 if TYPE_CHECKING:
     from ..recipe import StageSpec
-    from .stage import Stage
+    from .stage import Conditions, Stage
 
 
-def _super_resolve(crf: float, *, scale: int, network: str | None = None) -> Stage:
+def _super_resolve(conditions: Conditions, *, scale: int, network: str | None = None) -> Stage:
+    if network is not None and _published(network):
+        from .published import Published
+
+        return Published("super-resolve", network, conditions, scale=scale)
     from .super_resolve import SuperResolve
 
-    return SuperResolve(scale, crf, network)
+    return SuperResolve(scale, conditions.crf, network)
 
 
-def _bicubic(crf: float, *, scale: int) -> Stage:
+def _deblur(conditions: Conditions, *, network: str | None = None) -> Stage:
+    return _same_size("deblur", network, conditions)
+
+
+def _deartifact(conditions: Conditions, *, network: str | None = None) -> Stage:
+    return _same_size("deartifact", network, conditions)
+
+
+def _denoise(conditions: Conditions, *, sigma: float, network: str | None = None) -> Stage:
+    if not 0 < sigma <= 255:
+        raise UsageError(
+            f"noise of sigma {sigma:g} can't be removed", hint="Give a standard deviation in 8-bit code values, such as 10."
+        )
+    return _same_size("denoise", network, conditions, sigma=sigma)
+
+
+def _bicubic(conditions: Conditions, *, scale: int) -> Stage:
     from .geometry import Bicubic
 
-    del crf
+    del conditions
     return Bicubic(scale)
 
 
-#: Stage name -> builder(crf, **options).
-STAGES: dict[str, Callable[..., Stage]] = {"super-resolve": _super_resolve, "bicubic": _bicubic}
+def _deconvolve(crf: float, *, kernel: str, **options: Any) -> Stage:
+    from .deconvolve import Deconvolve
+
+    return Deconvolve(kernel, crf=crf, **options)
 
 
-def build(spec: StageSpec, crf: float) -> Stage:
-    """The stage that a recipe names. Raises `UsageError` for unknown stages and options, `MissingWeights` for absent weights."""
+#: Stage name -> builder(conditions, **options).
+STAGES: dict[str, Callable[..., Stage]] = {
+    "super-resolve": _super_resolve,
+    "deblur": _deblur,
+    "denoise": _denoise,
+    "deartifact": _deartifact,
+    "bicubic": _bicubic,
+}
+
+
+def build(spec: StageSpec, conditions: Conditions) -> Stage:
+    """The stage that a recipe names. Raises `UsageError` for unknown stages and options, `MissingWeights` for unknown weights."""
     if spec.stage not in STAGES:
         raise UsageError(f"there is no stage {spec.stage!r}", hint=f"Known: {', '.join(STAGES)}.")
     options: dict[str, Any] = dict(spec.options)
     try:
-        return STAGES[spec.stage](crf, **options)
+        return STAGES[spec.stage](conditions, **options)
     except TypeError as exc:
         raise UsageError(f"stage {spec.stage} can't take {options}: {exc}") from exc
+
+
+def build_all(specs: Sequence[StageSpec], conditions: Conditions) -> list[Stage]:
+    """The stages of a recipe in their order; neighbours that pass RGB floats on to one another are one."""
+    stages = [build(spec, conditions) for spec in specs]
+    if any(_published(str(spec.options.get("network"))) for spec in specs):
+        from .published import fused
+
+        return fused(stages)
+    return stages
+
+
+def _same_size(task: str, network: str | None, conditions: Conditions, *, sigma: float | None = None) -> Stage:
+    if network is None or not _published(network):
+        raise UsageError(
+            f"{task} needs a network{'' if network is None else f', and {network} is none of them'}",
+            hint=f"Add --with NAME; `revivid weights list --task {task}` shows the names.",
+        )
+    from .published import Published
+
+    return Published(task, network, conditions, sigma=sigma)
+
+
+def _published(network: str) -> bool:
+    from ..weights import catalogue
+
+    return network in catalogue.names()

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from .. import networks
 from ..errors import CorruptWeights
 from ..weights import catalogue, store
+from ..weights.catalogue import Entry
 from ..weights.convert import convert
 
 
@@ -28,3 +29,9 @@ def load_catalogued(name: str) -> torch.nn.Module:
         raise CorruptWeights(f"{path} is not a whole safetensors file: {fault}", hint="Delete it.") from fault
     network = networks.build(entry.network, **entry.hyperparameters)
     return networks.load_published(network, tensors).eval()
+
+
+def outline(entry: Entry) -> torch.nn.Module:
+    """The network of a checkpoint without numbers in it (on torch's meta device): for what it declares, at no cost."""
+    with torch.device("meta"):
+        return networks.build(entry.network, **entry.hyperparameters)

@@ -8,8 +8,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+import torch
+
+from ..errors import MissingWeights
 from ..types import Clip
+
+#: CRF to assume where neither the recipe, nor the stream, nor the user says one: x265's own default.
+DEFAULT_CRF = 28.0
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What no recipe can say: how the input at hand was compressed, and what this machine may spend."""
+
+    #: x265 CRF of the input, or its equal.
+    crf: float = DEFAULT_CRF
+    #: Bytes that one stage may take at its peak; None: what the machine has to spare.
+    memory: int | None = None
+    #: What published networks compute in: float32 for the published numbers, bfloat16 for speed where the processor has it.
+    dtype: torch.dtype = torch.float32
 
 
 class Stage(ABC):
@@ -42,3 +61,16 @@ class Stage(ABC):
     def describe(self) -> str:
         """For the plan: what it does, in a few words."""
         return self.name
+
+    def describe_for(self, width: int, height: int) -> str:
+        """`describe` with what is decided for input frames of this size, such as tiles."""
+        del width, height
+        return self.describe()
+
+    def missing_weights(self) -> list[MissingWeights]:
+        """The weights that it would need and this machine doesn't have, each with what to do. Planning works without them."""
+        return []
+
+    def notices(self) -> list[str]:
+        """What the user should know of the run so far."""
+        return []

@@ -9,11 +9,8 @@ from ..errors import UsageError
 from ..networks.precision import best_dtype
 from ..types import Clip
 from .embedded import load_embedded
-from .stage import Stage
+from .stage import DEFAULT_CRF, Stage
 from .workers import each_frame, keep_freed_memory
-
-#: CRF to assume where neither the recipe, nor the stream, nor the user says one: x265's own default.
-DEFAULT_CRF = 28.0
 
 
 class SuperResolve(Stage):

@@ -18,7 +18,7 @@ from ..recipe import Recipe, StageSpec
 from ..restoration.stage import Stage
 from ..types import Clip
 from .job import Job, JobResult, Plan, open_reader
-from .options import CompressOptions, make
+from .options import CompressOptions, make_compress
 
 #: Frames that the dry run encodes to estimate time and size.
 SAMPLE_FRAMES = 24
@@ -55,23 +55,25 @@ def compress(
 ) -> JobResult:
     """Compress `source` (a file, or `-` for y4m on standard input) into `output` (.mp4, .mkv, .mov).
 
-    Options are the fields of `CompressOptions`. The output carries a `Recipe`, which `restore` follows. Raises the errors of
-    `revivid.errors`; whatever is raised, no half file is left.
+    Options are the fields of `CompressOptions`, and `preset`, a named recipe that the others override. The output carries a
+    `Recipe`, which `restore` follows. Raises the errors of `revivid.errors`; whatever is raised, no half file is left.
     """
-    return _job(source, output, make(CompressOptions, dict(options))).run("compress", progress)
+    return _job(source, output, make_compress(options)).run("compress", progress)
 
 
 def plan_compress(
     source: str | os.PathLike[str], output: str | os.PathLike[str], *, sample: bool = True, **options: object
 ) -> Plan:
     """What `compress` would do; with `sample`, time and size are estimated by encoding a few frames."""
-    chosen = make(CompressOptions, dict(options))
+    chosen = make_compress(options)
     job = _job(source, output, chosen)
     return job.sampled_plan(SAMPLE_FRAMES) if sample else job.plan()
 
 
 def stages_for(options: CompressOptions) -> tuple[StageSpec, ...]:
     """What brings back a file that was compressed with these options; at full size there is nothing to do yet."""
+    if options.stages is not None:
+        return options.stages
     factor = int(1 / Fraction(options.scale))
     return () if factor == 1 else (StageSpec("super-resolve", {"scale": factor}),)
 
@@ -90,7 +92,7 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
         options.codec,
         color,
         crf=options.crf,
-        preset=options.preset,
+        preset=options.encoder_preset,
         hdr=info.hdr,
         params=options.codec_params,
         width=width,
@@ -101,7 +103,7 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
         scale=Fraction(options.scale),
         codec=options.codec,
         crf=options.crf or 0.0,
-        preset=options.preset or "",
+        preset=options.encoder_preset or "",
         stages=stages_for(options),
     )
     notices = []

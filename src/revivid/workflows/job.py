@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..errors import PartialResult
+from ..errors import MissingWeights, PartialResult
 from ..limits import check_frame_size
 from ..media.passthrough import Passthrough
 from ..media.read import VideoReader
@@ -49,6 +49,8 @@ class Plan:
     #: Measured on a few frames: seconds and output bytes for the whole video (None: not sampled).
     estimated_seconds: float | None = None
     estimated_bytes: int | None = None
+    #: Weights that the job needs and this machine lacks, each with what to do.
+    missing: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         data = dict(vars(self))
@@ -120,8 +122,9 @@ class Job:
         steps = [f"read {info.codec} {info.width}x{info.height} {info.color.describe()}"]
         for stage in self.stages:
             memory = max(memory, stage.working_bytes(*size))
+            described = stage.describe_for(*size)
             size = stage.output_size(*size)
-            steps.append(f"{stage.describe()} -> {size[0]}x{size[1]}")
+            steps.append(f"{described} -> {size[0]}x{size[1]}")
         written = " ".join(f"{k}={v}" for k, v in self.encoding.options.items() if not k.endswith("params"))
         steps.append("write y4m to standard output" if is_pipe(self.output) else f"write {self.encoding.encoder} {written}")
         if self._passthrough is not None:
@@ -135,12 +138,13 @@ class Job:
             output_size=size,
             memory_bytes=memory + _FRAMES_IN_FLIGHT * self._frame_bytes(),
             notices=tuple(self._all_notices()),
+            missing=tuple(f"{fault.message}. {fault.hint}" for fault in missing_weights(self.stages)),
         )
 
     def sampled_plan(self, frames: int) -> Plan:
         """The plan with time and bytes for the whole, from doing the first `frames` frames into a temporary folder."""
         plan = self.plan()
-        if is_pipe(self.reader.path) or not plan.frames:
+        if is_pipe(self.reader.path) or not plan.frames or plan.missing:
             return plan
         started = time.monotonic()
         clips = islice(chain(open_reader(self.reader.path, self.options), self.stages), -(-frames // self.reader.clip_length))
@@ -155,8 +159,12 @@ class Job:
         return replace(plan, estimated_seconds=seconds, estimated_bytes=size)
 
     def run(self, step: str, report: ProgressFunction | None = None) -> JobResult:
-        """Do it. Raises what reading, restoring or writing raises; `PartialResult` after the output is in place."""
+        """Do it. Raises what reading, restoring or writing raises; `PartialResult` after the output is in place.
+
+        Missing weights are a `MissingWeights` before any work.
+        """
         started = time.monotonic()
+        check_weights(self.stages)
         writer = VideoWriter(
             self.output,
             self._target(),
@@ -231,7 +239,21 @@ class Job:
     def _all_notices(self) -> list[str]:
         carried = self._passthrough.notices if self._passthrough is not None else []
         lost = ["y4m carries pictures at one steady rate: no times of their own, no audio, no tags"] if is_pipe(self.output) else []
-        return [*self.reader.notices, *self.notices, *carried, *lost]
+        said = [notice for stage in self.stages for notice in stage.notices()]
+        return [*self.reader.notices, *self.notices, *said, *carried, *lost]
+
+
+def missing_weights(stages: Sequence[Stage]) -> list[MissingWeights]:
+    """What the stages lack on this machine."""
+    return [fault for stage in stages for fault in stage.missing_weights()]
+
+
+def check_weights(stages: Sequence[Stage]) -> None:
+    """Raise `MissingWeights` that names all weights which the stages lack on this machine."""
+    missing = missing_weights(stages)
+    if missing:
+        message = "; ".join(fault.message for fault in missing)
+        raise MissingWeights(message, hint="\n".join(fault.hint for fault in missing))
 
 
 def open_reader(source: str | os.PathLike[str], options: Source) -> VideoReader:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any, TypeVar
 
+import torch
+
 from ..codecs import codec
 from ..errors import UsageError
-from ..recipe import parse_scale
+from ..presets import preset
+from ..recipe import StageSpec, parse_scale
+from .tasks import TASKS, asked_stages, chosen_stages
 
 Options = TypeVar("Options")
+
+#: What published networks can compute in, by name.
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -39,10 +47,12 @@ class CompressOptions(Source):
     crf: float | None = None
     #: Sides of the compressed picture over those of the input: 1/4, 1/2 or 1.
     scale: str | Fraction = "1/4"
-    #: The encoder's preset; None: the codec's default (x265: medium).
-    preset: str | None = None
+    #: The encoder's speed preset; None: the codec's default (x265: medium).
+    encoder_preset: str | None = None
     #: The encoder's own parameters, `key=value:key=value`.
     codec_params: str = ""
+    #: What the recipe inside the file will say; None: super-resolution by what `scale` took away.
+    stages: tuple[StageSpec, ...] | None = None
 
     def __post_init__(self) -> None:
         known = codec(self.codec)
@@ -50,19 +60,24 @@ class CompressOptions(Source):
             raise UsageError("ffv1 is lossless: it does not compress", hint="Choose x265, x264 or av1.")
         object.__setattr__(self, "scale", parse_scale(self.scale))
         object.__setattr__(self, "crf", known.default_crf if self.crf is None else float(self.crf))
-        object.__setattr__(self, "preset", known.default_preset if self.preset is None else str(self.preset))
+        encoder_preset = known.default_preset if self.encoder_preset is None else str(self.encoder_preset)
+        object.__setattr__(self, "encoder_preset", encoder_preset)
 
 
 @dataclass(frozen=True)
 class RestoreOptions(Source):
-    """How to bring a video back. Without a stage option the recipe inside the file is followed."""
+    """How to bring a video back. Without stages the recipe inside the file is followed."""
 
-    #: Upscale by 2 or 4.
-    super_resolve: int | None = None
-    #: Weights to restore with, by name (`revivid weights list`); None: the default of each stage.
-    network: str | None = None
+    #: What to do, in order. `make_restore` makes it of a preset or of single tasks.
+    stages: tuple[StageSpec, ...] = ()
+    #: Weights to restore with, by name (`revivid weights list`), each for the stage of its task; none: the default of each stage.
+    network: str | Sequence[str] | None = None
     #: x265 CRF (or its equal) that the input was encoded with; None: from the recipe, else from the stream, else 28.
     input_crf: float | None = None
+    #: Bytes that a stage may take at its peak, such as "4GiB"; None: most of what is free.
+    memory: str | int | None = None
+    #: What published networks compute in: fp32, or bf16.
+    precision: str = "fp32"
     #: auto: x264 for 8-bit, x265 for deeper video; or x265, x264, av1, ffv1.
     out_codec: str = "auto"
     out_crf: float | None = None
@@ -71,8 +86,15 @@ class RestoreOptions(Source):
     lossless: bool = False
 
     def __post_init__(self) -> None:
-        if self.super_resolve not in (None, 2, 4):
-            raise UsageError(f"super-resolution by {self.super_resolve} is not offered", hint="Choose 2 or 4.")
+        names = (self.network,) if isinstance(self.network, str) else tuple(self.network or ())
+        object.__setattr__(self, "network", names)
+        object.__setattr__(self, "stages", tuple(self.stages))
+        if isinstance(self.memory, str):
+            from ..restoration.memory import parse_bytes
+
+            object.__setattr__(self, "memory", parse_bytes(self.memory))
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"there is no precision {self.precision!r}", hint=f"Choose {' or '.join(PRECISIONS)}.")
         if self.input_crf is not None and not 0 <= self.input_crf <= 51:
             raise UsageError(f"input CRF {self.input_crf:g} is out of range", hint="x265's CRF goes from 0 to 51.")
         if self.lossless and self.out_codec not in ("auto", "ffv1"):
@@ -81,10 +103,33 @@ class RestoreOptions(Source):
             codec(self.out_codec)
 
 
-def make(kind: type[Options], given: dict[str, Any]) -> Options:
+def make(kind: type[Options], given: Mapping[str, Any]) -> Options:
     """Build an options class from keyword arguments; an unknown keyword is a `UsageError` that lists the known ones."""
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    return kind(**_known(given, [field.name for field in fields(kind)]))  # type: ignore[arg-type]
+
+
+def make_compress(given: Mapping[str, Any]) -> CompressOptions:
+    """The same for `compress` and `roundtrip`, where `preset` is a named recipe whose settings the other keywords override."""
+    own = [field.name for field in fields(CompressOptions)]
+    options = {key: value for key, value in _known(given, [*own, "preset"]).items() if value is not None}
+    name = options.pop("preset", None)
+    if name is not None:
+        chosen = preset(name)
+        options = {"stages": chosen.stages, **chosen.compress, **options}
+    return CompressOptions(**options)
+
+
+def make_restore(given: Mapping[str, Any]) -> RestoreOptions:
+    """The same for `restore`, where tasks (`super_resolve=4, deblur=True`, see `tasks.TASKS`) or a `preset` name the stages."""
+    own = [field.name for field in fields(RestoreOptions)]
+    options = dict(_known(given, [*own, "preset", *TASKS]))
+    asked = asked_stages(options)
+    stages = chosen_stages((*options.pop("stages", ()), *asked), options.pop("preset", None))
+    return RestoreOptions(stages=stages, **{key: value for key, value in options.items() if key not in TASKS})
+
+
+def _known(given: Mapping[str, Any], known: Sequence[str]) -> Mapping[str, Any]:
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise UsageError(f"unknown option {', '.join(unknown)}", hint=f"Known: {', '.join(known)}.")
-    return kind(**given)
+    return given

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ..codecs import CODECS, encoding
 from ..errors import CorruptInput, UsageError
@@ -16,13 +17,13 @@ from ..media.source import is_pipe
 from ..media.write import Encoding, muxer_for
 from ..pipeline import ProgressFunction, chain
 from ..recipe import Recipe, StageSpec
-from ..restoration import build
+from ..restoration import build_all
 from ..restoration.geometry import Crop, PadToEven
-from ..restoration.stage import Stage
-from ..restoration.super_resolve import DEFAULT_CRF
+from ..restoration.stage import DEFAULT_CRF, Conditions, Stage
 from ..types import Clip
 from .job import Job, JobResult, Plan, open_reader
-from .options import RestoreOptions, make
+from .options import PRECISIONS, RestoreOptions, make_restore
+from .tasks import with_networks
 
 #: What `--out-codec auto` means: fast, and good enough that the restored detail survives.
 _AUTO = {8: ("x264", 16.0, "veryfast"), 10: ("x265", 18.0, "ultrafast"), 12: ("x265", 18.0, "ultrafast")}
@@ -36,48 +37,48 @@ def restore(
     progress: ProgressFunction | None = None,
     **options: object,
 ) -> JobResult:
-    """Restore `source` into `output` (`-`: y4m on standard output). Options are the fields of `RestoreOptions`.
+    """Restore `source` into `output` (`-`: y4m on standard output).
 
-    With no stage option the recipe inside the file is followed; a file without one is a `UsageError`. Raises the errors of
+    Tasks name what to do, in the order in which they are given (`deblur=True, super_resolve=4`, see `tasks.TASKS`); `preset`
+    names a recipe. Without either the recipe inside the file is followed; a file without one is a `UsageError`. The other
+    options are the fields of `RestoreOptions`. Raises the errors of
     `revivid.errors`; whatever is raised, no half file is left.
     """
-    return _job(source, output, make(RestoreOptions, dict(options))).run("restore", progress)
+    return _job(source, output, make_restore(options)).run("restore", progress)
 
 
 def plan_restore(source: str | os.PathLike[str], output: str | os.PathLike[str], *, sample: bool = True, **options: object) -> Plan:
     """What `restore` would do; with `sample`, time and size are estimated by restoring a few frames."""
-    chosen = make(RestoreOptions, dict(options))
+    chosen = make_restore(options)
     job = _job(source, output, chosen)
     return job.sampled_plan(SAMPLE_FRAMES) if sample else job.plan()
 
 
 def restore_clips(clips: Iterable[Clip], *stages: StageSpec, input_crf: float = DEFAULT_CRF) -> Iterator[Clip]:
     """Run stages over Clips of your own, for example `StageSpec("super-resolve", {"scale": 4})`; nothing is read or written."""
-    return chain(clips, [build(spec, input_crf) for spec in stages])
+    return chain(clips, build_all(stages, Conditions(crf=input_crf)))
 
 
 def restoration_stages(reader: VideoReader, options: RestoreOptions) -> tuple[list[Stage], list[str]]:
     """The stages for a file, ending at the original's size, and what the user should know about the choice."""
     recipe = Recipe.from_json(reader.info.recipe) if reader.info.recipe else None
     notices: list[str] = []
-    if options.super_resolve is not None:
-        specs = (StageSpec("super-resolve", {"scale": options.super_resolve}),)
-    elif recipe is not None:
-        specs = recipe.stages
-    else:
+    specs = options.stages
+    if not specs and recipe is None:
         raise UsageError(
             f"{reader.path} carries no recipe, so there is nothing to follow",
-            hint="Name what to do: --super-resolve 2 or --super-resolve 4.",
+            hint="Name what to do: --super-resolve 2, --deblur, ...; `revivid restore --help` lists all.",
         )
-    if not specs:
-        notices.append("the recipe names no stage (the file was compressed at full size): frames pass as they decode")
-    if options.network is not None:
-        specs = tuple(StageSpec(spec.stage, {**spec.options, "network": options.network}) for spec in specs)
-    crf = _input_crf(reader, recipe, options, notices)
+    if not specs and recipe is not None:
+        specs = recipe.stages
+        if not specs:
+            notices.append("the recipe names no stage (the file was compressed at full size): frames pass as they decode")
+    specs = with_networks(specs, options.network or ())
+    conditions = Conditions(_input_crf(reader, recipe, options, notices), options.memory, PRECISIONS[options.precision])  # type: ignore[arg-type]
     try:
-        stages = [build(spec, crf) for spec in specs]
+        stages = build_all(specs, conditions)
     except UsageError as exc:
-        if options.super_resolve is not None or options.network is not None:
+        if options.stages or options.network:
             raise
         raise CorruptInput(
             f"{reader.path}: its recipe can't be followed: {exc.message}",
@@ -123,7 +124,9 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
         notices.append(f"{size[0]}x{size[1]} is stored as {stored}: 4:2:0 {name} has even sides only (--lossless has not)")
     if name == "ffv1" and reader.info.hdr is not None and not is_pipe(output):
         notices.append("the HDR10 mastering metadata is left out: FFV1 has no place for it (--out-codec x265 has)")
-    return Job(reader, os.fspath(output), stages, settings, options, notices=notices)
+    # Players guess the matrix of untagged video by its height: where it grows they would guess another one.
+    color = replace(reader.info.color, matrix=reader.info.color.resolved_matrix(reader.info.height))
+    return Job(reader, os.fspath(output), stages, settings, options, color, notices=notices)
 
 
 def _encoding(reader: VideoReader, output: str, options: RestoreOptions, width: int) -> tuple[str, Encoding]:

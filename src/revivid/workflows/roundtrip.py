@@ -29,14 +29,13 @@ from ..media.read import VideoReader
 from ..media.source import is_pipe
 from ..pipeline import ProgressFunction, chain
 from ..recipe import Recipe
-from ..restoration import build
+from ..restoration import build_all
 from ..restoration.geometry import Bicubic, Crop
-from ..restoration.stage import Stage
-from ..restoration.super_resolve import DEFAULT_CRF
+from ..restoration.stage import Conditions, Stage
 from .compress import compress, plan_compress, stages_for
 from .evaluate import measured
-from .job import JobResult, Plan, open_reader
-from .options import CompressOptions, RestoreOptions, make
+from .job import JobResult, Plan, check_weights, open_reader
+from .options import CompressOptions, make_compress, make_restore
 from .restore import restoration_stages, restore
 
 #: What is measured, by the names of the report's pictures.
@@ -68,9 +67,9 @@ def roundtrip(
     Options are the fields of `CompressOptions`; `restore_options` those of `RestoreOptions`. Scores are of the frames as restored,
     before the output's own encoding. Existing outputs are an `OutputExists` unless `overwrite`; the folder is made where missing.
     """
-    chosen = make(CompressOptions, dict(options))
-    for spec in stages_for(chosen):  # missing weights are better known before the work than after half of it
-        build(spec, DEFAULT_CRF)
+    chosen = make_compress(options)
+    # Missing weights are better known before the work than after half of it.
+    check_weights(build_all(stages_for(chosen), Conditions()))
     small, restored = _outputs(source, folder, chosen.overwrite)
     damaged: PartialResult | None = None
     try:
@@ -82,7 +81,7 @@ def roundtrip(
 
     started = time.monotonic()
     original = open_reader(source, chosen)
-    stages, stage_notices = restoration_stages(VideoReader(small), make(RestoreOptions, back))
+    stages, stage_notices = restoration_stages(VideoReader(small), make_restore(back))
     arms = {BICUBIC: _bicubic_stages(small, original), RESTORED: stages}
     streams = {name: chain(VideoReader(small), arm) for name, arm in arms.items()}
     scores = measured(original, streams, measure_every, progress)
@@ -90,7 +89,10 @@ def roundtrip(
     report = RoundtripReport(
         source=_source_file(original, scores[BICUBIC], compressed.frames),
         compressed=CompressedFile(
-            **_file(compressed, chosen.codec), crf=chosen.crf or 0.0, scale=Fraction(chosen.scale), preset=chosen.preset or ""
+            **_file(compressed, chosen.codec),
+            crf=chosen.crf or 0.0,
+            scale=Fraction(chosen.scale),
+            preset=chosen.encoder_preset or "",
         ),
         restored=VideoFile(**_file(brought_back, VideoReader(restored).info.codec)),
         bicubic_scores=scores[BICUBIC],
@@ -112,7 +114,7 @@ def plan_roundtrip(
     source: str | os.PathLike[str], folder: str | os.PathLike[str], *, sample: bool = True, **options: object
 ) -> Plan:
     """What `roundtrip` would do, as far as it can be known before the small file exists. Makes no folder."""
-    chosen = make(CompressOptions, dict(options))
+    chosen = make_compress(options)
     target = Path(folder) / f"{_stem(source)}.small{_suffix(source)}"
     temporary = target if target.parent.is_dir() else Path(target.name)
     plan = plan_compress(source, temporary, sample=sample, **{**vars(chosen), "overwrite": True})

@@ -1,0 +1,40 @@
+"""The options that say what to restore, and with which weights."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from . import complete
+
+SuperResolve = Annotated[
+    int | None, typer.Option(metavar="N", help="Enlarge 2 or 4 times (with --with also 3 or 8).", autocompletion=complete.factors)
+]
+Deblur = Annotated[bool, typer.Option("--deblur", help="Undo motion blur.")]
+Denoise = Annotated[
+    float | None, typer.Option(metavar="SIGMA", help="Remove noise of this standard deviation in 8-bit code values.")
+]
+Deartifact = Annotated[bool, typer.Option("--deartifact", help="Remove what compression added.")]
+Deconvolve = Annotated[
+    str | None, typer.Option(metavar="KERNEL", help="Undo a known blur: gaussian:SIGMA, motion:LENGTH,ANGLE or a picture of it.")
+]
+Interpolate = Annotated[int | None, typer.Option(metavar="N", help="N times as many frames.")]
+Rate = Annotated[str | None, typer.Option(metavar="FPS", help="Interpolate to this frame rate, such as 60 or 60000/1001.")]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="NAME",
+        help="Weights for the stage of their task; repeatable; see `revivid weights list`.",
+        autocompletion=complete.weights,
+    ),
+]
+Memory = Annotated[
+    str | None, typer.Option(metavar="BYTES", help="What a network may take, such as 4GiB; default: most of what is free.")
+]
+Precision = Annotated[
+    str, typer.Option(help="What published networks compute in: fp32 or bf16.", autocompletion=complete.precisions)
+]
+InputCrf = Annotated[float | None, typer.Option(help="CRF of the input; default: recipe, stream, else 28.")]
+
