@@ -70,6 +70,10 @@ class LimitExceeded(RevividError, ValueError):
     exit_code = 5
 
 
+class NotEnoughMemory(LimitExceeded, MemoryError):
+    """The work does not fit into the memory that it may take, however small its parts are made."""
+
+
 class MissingWeights(RevividError, LookupError):
     """A network's weights are not on this machine."""
 
