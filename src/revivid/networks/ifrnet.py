@@ -88,7 +88,7 @@ class IFRNet(nn.Module):
     first_kernel = 3
 
     traits = Traits(
-        tasks=("interpolate",), kind="pair", temporal_reach=(1, 1), min_frames=2, licence="MIT",
+        tasks=("interpolate",), kind="pair", temporal_reach=(1, 1), min_frames=2, any_time=True, licence="MIT",
         paper='Kong et al., "IFRNet", CVPR 2022',
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ arXiv 2011.06294; the paper's model. Published weights: MIT.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -134,6 +135,7 @@ class RIFE(nn.Module):
         if variant not in VARIANTS:
             raise UsageError(f"RIFE has no variant {variant!r}", hint=f"Known: {', '.join(VARIANTS)}.")
         self.any_time, double_resolution = variant == "m", variant == "2R"
+        self.traits = replace(RIFE.traits, any_time=self.any_time)
         extra = 1 if self.any_time else 0
         self.block0 = FlowBlock(6 + extra, 240, double_resolution)
         self.block1 = FlowBlock(17 + extra, 150, double_resolution)

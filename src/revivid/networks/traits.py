@@ -31,6 +31,8 @@ class Traits:
     #: The smallest input that it takes; smaller is a `ShapeError`. Everything from there works: the network pads and crops inside.
     min_size: int = 1
     min_frames: int = 1
+    #: Interpolation: whether it takes any time between two frames; else it makes the middle.
+    any_time: bool = False
     #: Whether it restores frame by frame: `step(frame, state) -> (picture or None, state)`, see `streaming.Streaming`.
     streams: bool = False
     #: Frames by which a streaming network wants a clip mirrored before its first and after its last frame.

@@ -50,6 +50,8 @@ class Entry:
     wrapper: tuple[str, ...] = ()
     #: What the state dict's keys begin with; it is taken off, and entries without it stay behind.
     prefix: str = ""
+    #: Interpolation: trained for the frame in the middle alone, whatever times the network could be told.
+    middle_only: bool = False
     #: About how large the file is, in 10^6 bytes, where that is known.
     megabytes: float | None = None
     #: Parameters of the network in millions, as published.
