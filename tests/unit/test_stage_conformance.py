@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
+from revivid.restoration.deconvolve import Deconvolve
 from revivid.restoration.geometry import Bicubic, Crop, PadToEven
 from revivid.restoration.stage import Stage
 from revivid.restoration.super_resolve import SuperResolve
@@ -23,6 +24,8 @@ STAGES: dict[str, Callable[[], Stage]] = {
     "bicubic x4": lambda: Bicubic(4),
     "crop": lambda: Crop(31, 21),
     "pad": PadToEven,
+    "deconvolve": lambda: Deconvolve("motion:7,30"),
+    "deconvolve by iteration": lambda: Deconvolve("gaussian:1.5", method="richardson-lucy", iterations=3),
     "downscale 1/4": lambda: Downscale(4),
     "downscale 1/2": lambda: Downscale(2),
     "downscale 1": lambda: Downscale(1),
