@@ -48,10 +48,10 @@ def _bicubic(conditions: Conditions, *, scale: int) -> Stage:
     return Bicubic(scale)
 
 
-def _deconvolve(crf: float, *, kernel: str, **options: Any) -> Stage:
+def _deconvolve(conditions: Conditions, *, kernel: str, **options: Any) -> Stage:
     from .deconvolve import Deconvolve
 
-    return Deconvolve(kernel, crf=crf, **options)
+    return Deconvolve(kernel, crf=conditions.crf, **options)
 
 
 #: Stage name -> builder(conditions, **options).
@@ -61,6 +61,7 @@ STAGES: dict[str, Callable[..., Stage]] = {
     "denoise": _denoise,
     "deartifact": _deartifact,
     "bicubic": _bicubic,
+    "deconvolve": _deconvolve,
 }
 
 
