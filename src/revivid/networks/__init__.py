@@ -26,6 +26,7 @@ TABLE = {
     "basicvsr": "basicvsr:BasicVSR",
     "basicvsr_plusplus": "basicvsr_plusplus:BasicVSRPlusPlus",
     "compactsr": "compactsr:CompactSR",
+    "compactvsr": "compactvsr:CompactVSR",
     "edvr": "edvr:EDVR",
     "estrnn": "estrnn:ESTRNN",
     "fastdvdnet": "fastdvdnet:FastDVDnet",

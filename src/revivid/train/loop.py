@@ -73,6 +73,8 @@ class Training:
         module: Any = networks.build(recipe.network, **recipe.hyperparameters).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if module.traits.scale != recipe.data.scale:
             raise UsageError(f"{recipe.name}: [network] upscales by {module.traits.scale}, [data] by {recipe.data.scale}")
+        if self.settings.start:
+            module.adopt(embedded.load(self.settings.start)[1])
         self.network = module
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
         self.optimiser = torch.optim.AdamW(

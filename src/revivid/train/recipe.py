@@ -32,6 +32,8 @@ class TrainSettings:
     """The optimisation: AdamW with warm-up and cosine decay, an exponential mean of the weights, a Charbonnier loss."""
 
     iterations: int = 20_000
+    #: Embedded weights to begin with, of a network that this one can `adopt`; none: random weights.
+    start: str = ""
     #: Patches per iteration and their size in degraded pixels.
     batch: int = 16
     patch: int = 48
