@@ -3,13 +3,14 @@
 For networks whose reach has no bound (attention, flow, a state carried over time). A natural-looking moving picture is restored
 whole and in tiles, with random weights that keep activations at a natural size (trained weights lie at hand for none of them, and
 forget faster). For each overlap: `seam`, by how much the mean gradient across tile borders, over that elsewhere, differs from the
-same in the whole picture; `cropped`, the same where the overlap is cut in its middle instead of blended; `difference`, the root mean square of
-tiled minus whole over the standard deviation of what the network changes.
+same in the whole picture; `cropped`, the same where the overlap is cut in its middle instead of blended; `difference`, the root
+mean square of tiled minus whole over the standard deviation of what the network changes.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import zlib
@@ -97,7 +98,7 @@ def borders_of(tiling: Tiling, scale: int) -> list[int]:
     """Output columns where tiles begin and end, where trust in them begins and ends, and the middle of each overlap."""
     spans, margin = tiling.columns.spans, tiling.columns.margin
     columns = []
-    for (_, stop), (start, _) in zip(spans, spans[1:], strict=False):
+    for (_, stop), (start, _) in itertools.pairwise(spans):
         columns += [start, start + margin, (start + stop) // 2, stop - margin, stop]
     return [column * scale for column in columns]
 
@@ -133,7 +134,7 @@ def measure(case: str) -> dict[str, Any]:
 
 def _overlaps(tiling: Tiling) -> Iterator[tuple[int, int]]:
     spans = tiling.columns.spans
-    return ((start, stop) for (_, stop), (start, _) in zip(spans, spans[1:], strict=False))
+    return ((start, stop) for (_, stop), (start, _) in itertools.pairwise(spans))
 
 
 def main(run: Callable[[str], dict[str, Any]] = measure) -> None:

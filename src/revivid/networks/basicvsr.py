@@ -52,8 +52,8 @@ class BasicVSR(ShuffleHead):
         self.fusion = nn.Conv2d(2 * num_feat, num_feat, 1)
         self.make_head(num_feat)
         self.traits = Traits(
-            tasks=("super-resolve",), kind="clip", scale=4, temporal_reach=None, tile_multiple=32,
-            licence="Apache-2.0",
+            tasks=("super-resolve",), kind="clip", scale=4, temporal_reach=None, size_multiple=32, tile_multiple=32,
+            bytes_per_pixel=8600 + 12 * num_feat, bytes_per_frame_pixel=210 + 4 * num_feat, licence="Apache-2.0",
             paper='Chan et al., "BasicVSR", CVPR 2021',
         )  # fmt: skip
 

@@ -97,7 +97,7 @@ class BasicVSRPlusPlus(ShuffleHead):
         self.traits = Traits(
             tasks=("super-resolve",) if is_low_res_input else ("deartifact", "deblur", "denoise"),
             kind="clip", scale=4 if is_low_res_input else 1, temporal_reach=None,
-            size_multiple=1 if is_low_res_input else 4, tile_multiple=32 if is_low_res_input else 128, licence="Apache-2.0",
+            size_multiple=32 if is_low_res_input else 4, tile_multiple=32 if is_low_res_input else 128, licence="Apache-2.0",
             paper='Chan et al., "BasicVSR++", CVPR 2022',
         )  # fmt: skip
 

@@ -147,10 +147,13 @@ class EDVR(Streaming, WindowFeatures, ShuffleHead):
         self.num_frame, self.hr_in = num_frame, hr_in
         self.reconstruction = residual_blocks(num_feat, num_reconstruct_block)
         self.make_head(num_feat)
+        shrink = 16 if hr_in else 1
         self.traits = Traits(
             tasks=("deblur",) if hr_in else ("super-resolve", "deblur") if with_predeblur else ("super-resolve",),
             kind="clip", scale=1 if hr_in else 4, channels=num_in_ch, temporal_reach=(center, num_frame - 1 - center),
             min_frames=num_frame, streams=True, extends=(center, num_frame - 1 - center), size_multiple=16 if hr_in else 4,
+            tile_multiple=16, bytes_per_pixel=max(num_frame * (55 * num_feat + 120 * deformable_groups), 12500) / shrink + 64,
+            state_bytes_per_pixel=(num_frame - 1) * (4 * num_in_ch + 5.25 * num_feat / shrink),
             licence="Apache-2.0", paper='Wang et al., "EDVR", CVPR Workshops 2019',
         )  # fmt: skip
 

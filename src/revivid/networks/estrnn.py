@@ -152,7 +152,8 @@ class ESTRNN(Streaming, nn.Module):
         })  # fmt: skip
         self.traits = Traits(
             tasks=("deblur",), kind="clip", temporal_reach=None, min_frames=frames, channel_order="bgr", mean=0.5,
-            streams=True, extends=(past_frames, future_frames), size_multiple=4, licence="MIT",
+            streams=True, extends=(past_frames, future_frames), size_multiple=4,
+            bytes_per_pixel=68 * n, state_bytes_per_pixel=(n + 5 * n * (frames - 1)) / 4, licence="MIT",
             paper='Zhong et al., "Efficient Spatio-Temporal Recurrent Neural Network for Video Deblurring", ECCV 2020',
         )  # fmt: skip
 

@@ -113,7 +113,7 @@ class FastDVDnet(Streaming, nn.Module):
 
     traits = Traits(
         tasks=("denoise",), kind="clip", temporal_reach=(2, 2), spatial_reach=80, min_frames=FRAMES, streams=True,
-        extends=(2, 2), size_multiple=4, noise="argument", licence="MIT",
+        extends=(2, 2), size_multiple=4, noise="argument", bytes_per_pixel=880, state_bytes_per_pixel=48, licence="MIT",
         paper='Tassano et al., "FastDVDnet", CVPR 2020',
     )  # fmt: skip
 

@@ -62,8 +62,9 @@ class IconVSR(ShuffleHead):
         self.forward_trunk = Trunk(2 * num_feat + 3, num_feat, num_block)
         self.make_head(num_feat)
         self.traits = Traits(
-            tasks=("super-resolve",), kind="clip", scale=4, temporal_reach=None, tile_multiple=32, size_multiple=4,
-            licence="Apache-2.0",
+            tasks=("super-resolve",), kind="clip", scale=4, temporal_reach=None, size_multiple=32, tile_multiple=32,
+            bytes_per_pixel=(2 * temporal_padding + 1) * (55 * num_feat + 120 * DEFORMABLE_GROUPS) + 5300,
+            bytes_per_frame_pixel=60 + 2.5 * num_feat, licence="Apache-2.0",
             paper='Chan et al., "BasicVSR" (IconVSR), CVPR 2021',
         )  # fmt: skip
 

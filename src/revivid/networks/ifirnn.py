@@ -67,7 +67,7 @@ class IFIRNN(Streaming, nn.Module):
 
     traits = Traits(
         tasks=("deblur",), kind="clip", temporal_reach=None, channel_order="bgr", mean=0.5, licence="no published weights",
-        streams=True, size_multiple=4,
+        streams=True, size_multiple=4, bytes_per_pixel=270, state_bytes_per_pixel=FEATURES / 4 + HIDDEN / 4,
         paper='Nah et al., "Recurrent Neural Networks with Intra-Frame Iterations for Video Deblurring", CVPR 2019',
     )  # fmt: skip
 

@@ -49,6 +49,7 @@ class SRVGGNetCompact(nn.Module):
         self.body = nn.Sequential(*layers, nn.Conv2d(num_feat, num_out_ch * upscale**2, 3, padding=1))
         self.traits = Traits(
             tasks=("super-resolve",), kind="image", scale=upscale, channels=num_in_ch, spatial_reach=num_conv + 2,
+            bytes_per_pixel=4 * max(2 * num_feat, 3 * num_out_ch * upscale**2) + 32,
             licence="BSD-3-Clause", paper='Wang et al., "Real-ESRGAN", ICCV Workshops 2021',
         )  # fmt: skip
 

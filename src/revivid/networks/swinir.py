@@ -188,7 +188,8 @@ class SwinIR(nn.Module):
         self.traits = Traits(
             tasks=("super-resolve",) if self.scale > 1 else ("deartifact",) if img_range == 255 else ("denoise",),
             kind="image", scale=self.scale, channels=in_chans, size_multiple=self.multiple,
-            tile_multiple=self.multiple, licence="Apache-2.0",
+            tile_multiple=self.multiple, overlap=32, bytes_per_pixel=max(25 * embed_dim, 12 * embed_dim + self._head_bytes()),
+            licence="Apache-2.0",
             paper='Liang et al., "SwinIR: Image Restoration Using Swin Transformer", ICCV Workshops 2021',
         )  # fmt: skip
 
@@ -211,6 +212,11 @@ class SwinIR(nn.Module):
                 self.conv_up2 = nn.Conv2d(FEATURES, FEATURES, 3, 1, 1)
             self.conv_hr = nn.Conv2d(FEATURES, FEATURES, 3, 1, 1)
         self.conv_last = nn.Conv2d(FEATURES, self.in_chans, 3, 1, 1)
+
+    def _head_bytes(self) -> float:
+        """Peak memory of the head per input pixel: maps at the output's size, two for a shuffle, three for nearest neighbours."""
+        maps = {"pixelshuffle": 2.2, "nearest+conv": 2.8}.get(self.upsampler, 0)
+        return 4 * FEATURES * self.scale**2 * maps
 
     def published_entries(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Drop the index tables and masks that published checkpoints store and this network derives."""

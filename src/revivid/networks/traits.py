@@ -24,7 +24,7 @@ class Traits:
     spatial_reach: int | None = None
     #: Pixels by which tiles overlap where the reach is unbounded: measured so that no seam shows (results/seams.json).
     overlap: int = 64
-    #: Pictures are extended to multiples of this inside the network, so tiles start at multiples of it.
+    #: Pictures are extended or stretched to multiples of this inside the network, so tiles start at multiples of it.
     size_multiple: int = 1
     #: Tiles of a multiple of this have nothing extended inside, whole attention windows at every scale included.
     tile_multiple: int = 8

@@ -17,8 +17,8 @@ LONGEST_WINDOW, SHORTEST_WINDOW = 60, 6
 LEAST_FRAME_OVERLAP, MOST_FRAME_OVERLAP = 2, 8
 #: Pixels over which tiles are blended where the network's reach alone would let them meet abruptly.
 BLEND = 8
-#: What kernels need besides, whatever the tile: measured up to 60 MiB (results/memory.json).
-FIXED_BYTES = 64 * 2**20
+#: What kernels need besides, whatever the tile: measured up to 80 MiB (results/memory.json).
+FIXED_BYTES = 96 * 2**20
 
 
 @dataclass(frozen=True)

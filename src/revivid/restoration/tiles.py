@@ -49,10 +49,11 @@ def weights(axis: Axis, index: int, ratio: Fraction, count: int) -> Tensor:
 
     `ratio` is output pixels per input pixel.
     """
-    start = axis.spans[index][0]
+    start, stop = axis.spans[index]
     position = start + (torch.arange(count, dtype=torch.float64) + 0.5) / float(ratio)
-    shares = [_share(axis, i, position) for i in range(len(axis.spans))]
-    return (shares[index] / torch.stack(shares).sum(0)).float()
+    near = [i for i, (first, last) in enumerate(axis.spans) if first < stop and last > start]
+    shares = {i: _share(axis, i, position) for i in near}
+    return (shares[index] / torch.stack(list(shares.values())).sum(0)).float()
 
 
 def _share(axis: Axis, index: int, position: Tensor) -> Tensor:
