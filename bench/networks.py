@@ -1,127 +1,136 @@
-"""Time and memory of networks against their literal forms: python bench/networks.py [CASE ...] --out results/networks.json
+"""Time, memory, size and bf16 error of every network: python bench/networks.py [CASE ...] --out results/networks.json [--missing]
 
-Each form runs in its own process with one thread and the same random weights, in float32. `cpu_ms_per_frame` is processor time of
-the fastest of `--repeats` calls, so that other work on the machine counts little; `wall_ms_per_frame` is what a clock showed.
-`peak_mb` is how far the first call raised the process's resident memory. `max_difference` is between the two outputs, over the
-standard deviation of the literal one. Results of cases that are not asked for stay in the file.
+Each case is a checkpoint of the catalogue (or one of our own networks) with its published hyper-parameters and random weights, on
+an input of the stated shape. Where a literal form exists (bench/reference_*.py: the description of the network step by step), both
+run in processes of their own, in turns, with the same weights, input and number of threads:
+
+    milliseconds   of one call by the clock, the median over the turns; per new frame, and per megapixel of output
+    peak_mb        how far the first call raised the process's resident memory
+    speedup        the median over the turns of literal / revivid; memory_ratio is revivid / literal
+    difference     between the two outputs, over the literal one's standard deviation: the largest, and the share within 1e-4
+    gmacs          multiply-adds of convolutions, matrix products and attention per new frame; bilinear sampling isn't counted
+    bf16           autocast against float32 on a small input: largest and mean difference over the standard deviation
+
+Every case is written as soon as it is measured; `--missing` leaves out those that the file has. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
+import os
 import subprocess
 import sys
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
-from time import perf_counter, process_time
+from statistics import median
+from time import perf_counter
 from typing import Any
 
 import numpy as np
-import torch
 
-from reference_swinir import ReferenceSwinIR
-from reference_vrt import ReferenceVRT
-from revivid import networks
+from network_cases import CASES
 from revivid.evaluation.machine import describe_machine
 
-_SR = {"upscale": 4, "depths": [8] * 7 + [4] * 6, "indep_reconsts": [11, 12], "embed_dims": [120] * 7 + [180] * 6,
-       "num_heads": [6] * 13}  # fmt: skip
-_SAME = {"upscale": 1, "img_size": [6, 192, 192], "window_size": [6, 8, 8], "depths": [8] * 7 + [4] * 4, "indep_reconsts": [9, 10],
-         "embed_dims": [96] * 7 + [120] * 4, "num_heads": [6] * 11, "pa_frames": 2, "deformable_groups": 16}  # fmt: skip
-_SWINIR = {"window_size": 8, "depths": [6] * 6, "embed_dim": 180, "num_heads": [6] * 6, "mlp_ratio": 2}
-#: name -> network, published hyper-parameters, input shape.
-CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
-    "vrt-deblur": ("vrt", _SAME, (1, 6, 3, 64, 64)),
-    "vrt-sr-reds-6frames": (
-        "vrt",
-        {**_SR, "img_size": [6, 64, 64], "window_size": [6, 8, 8], "pa_frames": 2, "deformable_groups": 12},
-        (1, 6, 3, 64, 64),
-    ),
-    "swinir-denoise": ("swinir", {**_SWINIR, "img_size": 128, "upscale": 1}, (1, 3, 128, 128)),
-}
-LITERAL = {"vrt": ReferenceVRT, "swinir": ReferenceSwinIR}
+WORKER = Path(__file__).parent / "network_worker.py"
 
 
-def randomise(module: torch.nn.Module) -> None:
-    """Weights that keep activations and flows at a natural size, the same in every process."""
-    generator = torch.Generator().manual_seed(0)
-    for name, parameter in module.named_parameters():
-        spread = 0.1 if parameter.dim() == 1 else 0.5 if "table" in name else 0.7 / parameter[0].numel() ** 0.5
-        torch.nn.init.normal_(parameter, std=spread, generator=generator)
+class Worker:
+    """One form of one case, in a process of its own that waits between its calls."""
+
+    def __init__(self, case: str, form: str, threads: int) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(WORKER), case, form, str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, *words: str) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(words) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{' '.join(map(str, self.process.args))} ended with {self.process.wait()}")  # type: ignore[arg-type]
+        return json.loads(answer)
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
 
 
-def peak_kb() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def run_one(case: str, literal: bool, repeats: int, output: Path) -> dict[str, float]:
-    """One form of one case in this process; its output goes to `output` as .npy."""
-    torch.set_num_threads(1)
-    name, kwargs, shape = CASES[case]
-    module = networks.build(name, **kwargs).eval()
-    randomise(module)
-    call = LITERAL[name](module.state_dict(), **kwargs) if literal else module
-    x = torch.rand(shape, generator=torch.Generator().manual_seed(1))
-    frames = shape[0] * shape[1] if len(shape) == 5 else shape[0]
-    cpu, wall = [], []
-    before = peak_kb()
-    peak = 0.0
-    with torch.inference_mode():
-        for _ in range(repeats):
-            started, clock = process_time(), perf_counter()
-            out = call(x)
-            cpu.append(process_time() - started)
-            wall.append(perf_counter() - clock)
-            peak = peak or (peak_kb() - before) / 1024
-    np.save(output, out.numpy())  # type: ignore[possibly-undefined]
-    return {
-        "cpu_ms_per_frame": round(1000 * min(cpu) / frames, 1),
-        "wall_ms_per_frame": round(1000 * min(wall) / frames, 1),
-        "peak_mb": round(peak, 1),
-    }
-
-
-def compare(case: str, repeats: int) -> dict[str, Any]:
-    """Both forms of one case, each in a process of its own."""
-    result: dict[str, Any] = {"input": list(CASES[case][2]), "repeats": repeats}
-    outputs = []
-    with tempfile.TemporaryDirectory() as folder:
-        for form in ("revivid", "literal"):
-            path = Path(folder) / f"{form}.npy"
-            command = [sys.executable, __file__, case, "--form", form, "--repeats", str(repeats), "--out", str(path)]
-            answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            result[form] = json.loads(answer)
-            outputs.append(np.load(path))
-    difference = np.abs(outputs[0] - outputs[1]) / outputs[1].std()
-    result["max_difference"] = float(f"{difference.max():.2e}")
-    result["values_within_1e-4"] = float(f"{(difference < 1e-4).mean():.6f}")
-    result["speedup"] = round(result["literal"]["cpu_ms_per_frame"] / result["revivid"]["cpu_ms_per_frame"], 2)
+def measure(case: str, threads: int, seconds: float) -> dict[str, Any]:
+    """All figures of one case; turns go on for `seconds`, at least two."""
+    forms = ["revivid", "literal"] if CASES[case].literal else ["revivid"]
+    workers = {form: Worker(case, form, threads) for form in forms}
+    facts = workers["revivid"].ask("facts")
+    first = {form: worker.ask("run") for form, worker in workers.items()}
+    times: dict[str, list[float]] = {form: [] for form in forms}
+    end = perf_counter() + seconds
+    while len(times["revivid"]) < 2 or perf_counter() < end:
+        for form, worker in workers.items():
+            times[form].append(worker.ask("run")["ms"])
+    result: dict[str, Any] = {
+        "network": CASES[case].network, "input": list(CASES[case].shape), "output": first["revivid"]["output"],
+        "parameters": facts["parameters"], "gmacs_per_frame": facts["gmacs_per_frame"], "turns": len(times["revivid"]),
+    }  # fmt: skip
+    for form in forms:
+        milliseconds = median(times[form])
+        result[form] = {
+            "ms_per_frame": round(milliseconds / facts["frames"], 1),
+            "ms_per_megapixel": round(milliseconds / facts["megapixels"], 1),
+            "peak_mb": first[form]["peak_mb"],
+        }
+    if CASES[case].literal:
+        result |= compare(workers, first, times)
+    result["bf16"] = workers["revivid"].ask("bf16")
+    for worker in workers.values():
+        worker.close()
     return result
+
+
+def compare(workers: dict[str, Worker], first: dict[str, Any], times: dict[str, list[float]]) -> dict[str, Any]:
+    """Both forms against each other."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {form: str(Path(folder) / f"{form}.npy") for form in workers}
+        for form, worker in workers.items():
+            worker.ask("save", paths[form])
+        ours, literal = (np.load(paths[form]) for form in ("revivid", "literal"))
+    difference = np.abs(ours - literal) / literal.std()
+    ratios = [b / a for a, b in zip(times["revivid"], times["literal"], strict=True)]
+    return {
+        "speedup": round(median(ratios), 2),
+        "speedup_range": [round(min(ratios), 2), round(max(ratios), 2)],
+        "memory_ratio": round(first["revivid"]["peak_mb"] / first["literal"]["peak_mb"], 2),
+        "difference": {"largest": float(f"{difference.max():.1e}"), "within_1e-4": round(float((difference < 1e-4).mean()), 6)},
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all by default")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--form", choices=("revivid", "literal"), help="only this form of one case, printed as JSON")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long to take turns over one case")
+    parser.add_argument("--missing", action="store_true", help="only cases that the file has no result of")
     options = parser.parse_args()
     unknown = set(options.cases) - set(CASES)
     if unknown:
         parser.error(f"no case {', '.join(sorted(unknown))}; known: {', '.join(CASES)}")
-    if options.form:
-        print(json.dumps(run_one(options.cases[0], options.form == "literal", options.repeats, options.out)))
-        return
-    results: dict[str, Any] = json.loads(options.out.read_text()) if options.out.exists() else {"cases": {}}
+    results: dict[str, Any] = json.loads(options.out.read_text()) if options.out.exists() else {}
     results["command"] = "python bench/networks.py --out results/networks.json"
-    results["machine"] = {**describe_machine(), "threads": 1}
+    results["machine"] = {**describe_machine(), "threads": options.threads}
+    cases = results.setdefault("cases", {})
     for case in options.cases or CASES:
-        results["cases"][case] = {**compare(case, options.repeats), "date": datetime.now(timezone.utc).date().isoformat()}
+        if options.missing and case in cases:
+            continue
+        load = round(os.getloadavg()[0], 1)
+        cases[case] = measure(case, options.threads, options.seconds)
+        cases[case] |= {"threads": options.threads, "load_before": load, "date": datetime.now(timezone.utc).date().isoformat()}
+        results["cases"] = {name: cases[name] for name in CASES if name in cases}
         options.out.write_text(json.dumps(results, indent=1) + "\n")
-        print(case, results["cases"][case], file=sys.stderr)
+        print(case, json.dumps(cases[case]), file=sys.stderr)
 
 
 if __name__ == "__main__":
