@@ -22,6 +22,9 @@ OPEN_TIMEOUT_S = 30.0
 MAX_SECONDS = 30 * 24 * 3600
 #: Seconds for which one frame is repeated when a video is sampled at a steady rate.
 MAX_STILL_SECONDS = 3600
+#: Frames per second that interpolation makes, and how many times as many as there were.
+MAX_FRAME_RATE = 1000
+MAX_RATE_FACTOR = 256
 #: Bytes of a published checkpoint.
 MAX_CHECKPOINT_BYTES = 2 * 1024**3
 #: Seconds that a server may take to answer, or to send anything worth mentioning.

@@ -155,7 +155,10 @@ class VideoWriter:
         self._rate = target.frame_rate.limit_denominator(1001 * 1000)
         # y4m has no times: its frames are one tick apart, and its header says the tick.
         self._time_base = 1 / self._rate if self._pipe else target.time_base
+        #: What the container's times are multiples of: Matroska counts milliseconds.
+        self._step = max(self._time_base, Fraction(1, 1000) if self._muxer in ("matroska", "webm") else self._time_base)
         self._last_tick: int | None = None
+        self._last_stamp: int | None = None
         self._durations: dict[int, int] = {}
         self._first_tick = 0
         #: Seconds at which the last written frame ends.
@@ -203,9 +206,7 @@ class VideoWriter:
             raise ShapeError(f"a clip of {clip.width}x{clip.height} for an output of {expected[0]}x{expected[1]}")
         for index, (time, duration) in enumerate(zip(clip.times, clip.durations, strict=True)):
             frame = frames.from_planes([plane[index] for plane in clip.planes], self.target.color)
-            tick = round(time / self._time_base)
-            if self._last_tick is not None and tick <= self._last_tick:
-                tick = self._last_tick + 1
+            tick = self._next_tick(time)
             frame.pts, frame.time_base = tick, self._time_base
             self._durations[tick] = max(1, round(duration / self._time_base))
             if not self.frames:
@@ -216,6 +217,15 @@ class VideoWriter:
                     self._mux_others(time)
                 self._mux(self._stream.encode(frame))
             self.frames += 1
+
+    def _next_tick(self, time: Fraction) -> int:
+        """A frame's time in ticks of the encoder. They only rise, also once the container has rounded them to its own step."""
+        stamp = round(time / self._step)
+        if self._last_stamp is not None and stamp <= self._last_stamp:
+            stamp = self._last_stamp + 1
+            time = stamp * self._step
+        self._last_stamp = stamp
+        return round(time / self._time_base)
 
     def _add_video(self) -> VideoStream:
         target = self.target

@@ -55,6 +55,12 @@ def _deconvolve(conditions: Conditions, *, kernel: str, **options: Any) -> Stage
 
 
 #: Stage name -> builder(conditions, **options).
+def _interpolate(conditions: Conditions, *, factor: Any = None, rate: Any = None, network: str | None = None) -> Stage:
+    from .interpolate import Interpolate
+
+    return Interpolate(factor, rate, network, conditions)
+
+
 STAGES: dict[str, Callable[..., Stage]] = {
     "super-resolve": _super_resolve,
     "deblur": _deblur,
@@ -63,6 +69,7 @@ STAGES: dict[str, Callable[..., Stage]] = {
     "bicubic": _bicubic,
     "deconvolve": _deconvolve,
 }
+    "interpolate": _interpolate,
 
 
 def build(spec: StageSpec, conditions: Conditions) -> Stage:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 
@@ -44,6 +45,14 @@ class Stage(ABC):
     def output_size(self, width: int, height: int) -> tuple[int, int]:
         """Size of the output for an input of `width` x `height`; the same unless a stage says otherwise."""
         return width, height
+
+    def output_rate(self, rate: Fraction) -> Fraction:
+        """Mean frames per second of the output for an input of mean `rate`; the same unless a stage says otherwise."""
+        return rate
+
+    def output_tick(self, tick: Fraction) -> Fraction:
+        """A time base, in seconds, that holds every time of the output where the input's times are multiples of `tick`."""
+        return tick
 
     def working_bytes(self, width: int, height: int) -> int:
         """Bytes that the stage needs at its peak for input frames of this size, weights included; an estimate for the plan."""

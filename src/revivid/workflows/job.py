@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingWeights, PartialResult
+from ..errors import MissingWeights, PartialResult, UsageError
 from ..limits import check_frame_size
 from ..media.passthrough import Passthrough
 from ..media.read import VideoReader
@@ -29,6 +29,12 @@ from .options import Source
 
 #: Uncompressed output frames that are alive at once: queues of three clips on both sides, and the encoder's look-ahead.
 _FRAMES_IN_FLIGHT = 40
+#: Ticks per second of the finest time base that is asked of a container: MP4 stores a frame's duration in 32 bits.
+_FINEST = Fraction(10_000_000)
+#: Where a finer one would be exact.
+_MICROSECOND = Fraction(1, 1_000_000)
+#: Frames per second from which two would have the same time in Matroska.
+_MATROSKA_RATE = 1000
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,11 @@ class Job:
         check_frame_size(width, height, self.output)
         if not is_pipe(self.output):
             self.encoding.check(width, height, self.reader.info.color.bit_depth)
+        if self._muxer in ("matroska", "webm") and self.frame_rate > max(_MATROSKA_RATE, self.reader.frame_rate):
+            raise UsageError(
+                f"{self.output}: Matroska counts milliseconds, too few for {float(self.frame_rate):g} frames/s",
+                hint="Name the output .mp4, or ask for fewer frames.",
+            )
         self._passthrough = self._carry()
 
     @property
@@ -115,6 +126,20 @@ class Job:
         for stage in self.stages:
             size = stage.output_size(*size)
         return size
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Mean frames per second of the output."""
+        rate = self.reader.frame_rate
+        for stage in self.stages:
+            rate = stage.output_rate(rate)
+        return rate
+
+    @property
+    def expected_frames(self) -> int | None:
+        """How many frames will be written, by the headers; for progress bars and estimates."""
+        frames = self.reader.expected_frames
+        return None if frames is None else round(frames * self.frame_rate / self.reader.frame_rate)
 
     def plan(self) -> Plan:
         info = self.reader.info
@@ -144,7 +169,8 @@ class Job:
     def sampled_plan(self, frames: int) -> Plan:
         """The plan with time and bytes for the whole, from doing the first `frames` frames into a temporary folder."""
         plan = self.plan()
-        if is_pipe(self.reader.path) or not plan.frames or plan.missing:
+        expected = self.expected_frames
+        if is_pipe(self.reader.path) or not expected or plan.missing:
             return plan
         started = time.monotonic()
         clips = islice(chain(open_reader(self.reader.path, self.options), self.stages), -(-frames // self.reader.clip_length))
@@ -153,9 +179,9 @@ class Job:
             with VideoWriter(Path(folder) / f"sample{suffix}", self._target(), self.encoding) as writer:
                 for clip in clips:
                     writer.write(clip)
-        factor = plan.frames / writer.frames
+        factor = expected / writer.frames
         seconds = round((time.monotonic() - started) * factor, 1)
-        size = plan.frames * self._frame_bytes() if is_pipe(self.output) else round(writer.video_bytes * factor)
+        size = expected * self._frame_bytes() if is_pipe(self.output) else round(writer.video_bytes * factor)
         return replace(plan, estimated_seconds=seconds, estimated_bytes=size)
 
     def run(self, step: str, report: ProgressFunction | None = None) -> JobResult:
@@ -174,7 +200,7 @@ class Job:
             tags=self._passthrough.tags() if self._passthrough else {},
             recipe=self.recipe.to_json() if self.recipe else None,
         )
-        progress = Progress(step, total=self.reader.expected_frames)
+        progress = Progress(step, total=self.expected_frames)
         with writer:
             run(self.reader, self.stages, writer, progress, report)
         result = JobResult(
@@ -222,19 +248,22 @@ class Job:
             width=width,
             height=height,
             color=self.color or self.reader.info.color,
-            frame_rate=self.reader.frame_rate,
+            frame_rate=self.frame_rate,
             time_base=self._time_base(),
             sample_aspect=self.reader.info.sample_aspect,
         )
 
     def _time_base(self) -> Fraction:
-        """The reader's ticks, made finer where a start lies between two of them."""
+        """The reader's ticks, made finer where a start lies between two of them or stages make frames between two frames."""
         base = self.reader.time_base
         start = self.reader.start
-        if not start:
-            return base
-        finer = Fraction(1, (start / base).denominator) * base
-        return finer if finer >= Fraction(1, 10_000_000) else base
+        if start:
+            finer = Fraction(1, (start / base).denominator) * base
+            base = finer if finer >= 1 / _FINEST else base
+        tick = base
+        for stage in self.stages:
+            tick = stage.output_tick(tick)
+        return tick if tick == base or tick.denominator <= _FINEST else _MICROSECOND
 
     def _all_notices(self) -> list[str]:
         carried = self._passthrough.notices if self._passthrough is not None else []
