@@ -1,4 +1,4 @@
-"""The engine with every kind of network: streams as whole clips, tiles without seams, cuts that nothing crosses, memory that ends."""
+"""The engine with every kind of network: streams as whole clips, tiles without seams, cuts that nothing crosses, and memory."""
 
 from __future__ import annotations
 
@@ -205,8 +205,9 @@ def test_other_faults_are_not_swallowed():
 def test_a_budget_that_is_too_small_is_refused_before_any_computing():
     module = Blur()
     engine = Engine(module, memory=2**20)
-    with pytest.raises(NotEnoughMemory, match="needs at least"):
+    with pytest.raises(NotEnoughMemory, match="needs at least") as caught:
         engine.plan(1080, 1920)
+    assert caught.value.exit_code == 5
     with pytest.raises(NotEnoughMemory):
         run(engine, [torch.zeros(3, 1080, 1920)])
     assert module.calls == 0

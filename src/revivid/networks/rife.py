@@ -126,7 +126,8 @@ class RIFE(nn.Module):
     """
 
     traits = Traits(
-        tasks=("interpolate",), kind="pair", temporal_reach=(1, 1), min_frames=2, licence="MIT",
+        tasks=("interpolate",), kind="pair", temporal_reach=(1, 1), min_frames=2, size_multiple=16, tile_multiple=16,
+        bytes_per_pixel=860, licence="MIT",
         paper='Huang et al., "Real-Time Intermediate Flow Estimation for Video Frame Interpolation", ECCV 2022',
     )  # fmt: skip
 

@@ -82,7 +82,7 @@ def windowed(
         if not fresh:
             break
         known = overlap if held is not None else 0
-        wanted = min(-(-(known + fresh) // multiple) * multiple, len(window))
+        wanted = min(-(-max(known + fresh, least) // multiple) * multiple, len(window))
         part = list(window)[-wanted:]
         out = restore([part[reflect(t, wanted)] for t in range(max(wanted, least))])[wanted - known - fresh : wanted]
         if held is not None:
