@@ -41,10 +41,10 @@ class Outcome:
         return found
 
 
-def revivid(*arguments: object, expect: int = 0, **options: Any) -> Outcome:
-    """Run the installed command; the exit code must be the expected one, and no traceback may show."""
+def revivid(*arguments: object, expect: int = 0, timeout: float = 120, **options: Any) -> Outcome:
+    """Run the installed command; the exit code must be the expected one, and no traceback may show. `timeout` in seconds."""
     command = [COMMAND, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, timeout=120, stdin=options.pop("stdin", subprocess.DEVNULL), **options)
+    done = subprocess.run(command, capture_output=True, timeout=timeout, stdin=options.pop("stdin", subprocess.DEVNULL), **options)
     outcome = Outcome(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode())
     assert "Traceback" not in outcome.err, outcome.err
     assert "internal fault" not in outcome.err, outcome.err

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from revivid.errors import ShapeError, UsageError
-from revivid.evaluation.compare import Comparison, compare, compare_all, frame_gains, pool
+from revivid.evaluation.compare import Comparison, compare, compare_all, frame_gains, nearest_in_time, pool
 from revivid.evaluation.model import EvaluationReport
 from revivid.metrics import METRICS, measure
 from revivid.types import Clip, ColorSpec
@@ -143,3 +143,20 @@ def test_evaluation_report_names_the_best() -> None:
     assert len(data["distorted"][1]["per_frame"]["ssim_y"]) == 6
     equal = EvaluationReport("ref.mp4", compare_all([video()], {"a": [video()], "b": [video()]}))
     assert equal.best("psnr") is None
+
+
+def test_interpolated_frames_are_paired_by_time() -> None:
+    """Each third of a second, against thirds that carry two more frames in between, and against a coarser grid."""
+
+    def marked(times: list[Fraction]) -> list[Clip]:
+        return [
+            Clip((np.full((1, 2, 2), i, np.uint8), *2 * (np.zeros((1, 1, 1), np.uint8),)), (time,), (Fraction(1, 9),))
+            for i, time in enumerate(times)
+        ]
+
+    reference = marked([Fraction(t, 3) for t in range(5)])
+    finer = marked([Fraction(1, 50) + Fraction(t, 9) for t in range(15)])
+    assert [int(clip.planes[0][0, 0, 0]) for clip in nearest_in_time(finer, reference)] == [0, 3, 6, 9, 12]
+    coarser = marked([Fraction(t, 2) for t in range(3)])
+    assert [int(clip.planes[0][0, 0, 0]) for clip in nearest_in_time(coarser, reference)] == [0, 1, 1, 2, 2]
+    assert list(nearest_in_time([], reference)) == []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from ..codecs import CODECS
 from .. import presets as named
+from ..codecs import CODECS
 
 
 def codecs(incomplete: str) -> list[str]:

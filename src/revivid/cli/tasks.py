@@ -13,7 +13,7 @@ SuperResolve = Annotated[
 ]
 Deblur = Annotated[bool, typer.Option("--deblur", help="Undo motion blur.")]
 Denoise = Annotated[
-    float | None, typer.Option(metavar="SIGMA", help="Remove noise of this standard deviation in 8-bit code values.")
+    str | None, typer.Option(metavar="SIGMA", help="Remove noise of this standard deviation in 8-bit code values, or auto.")
 ]
 Deartifact = Annotated[bool, typer.Option("--deartifact", help="Remove what compression added.")]
 Deconvolve = Annotated[

@@ -96,28 +96,51 @@ def compare_all(
 
     Raises `UsageError` where the numbers of frames differ or there are none, `ShapeError` where the sizes differ.
     """
-    rows: dict[str, list[FrameScores]] = {name: [] for name in distorted}
-    offsets: dict[str, Fraction] = dict.fromkeys(distorted, Fraction(0))
-    missing: dict[str, dict[str, str]] = {name: {} for name in distorted}
-    begins: dict[str, Fraction] = {}
-    times: list[Fraction] = []
+    comparer = Comparer(distorted)
     others = {name: frames_of(clips) for name, clips in distorted.items()}
     for number, frame in enumerate(frames_of(reference)):
-        picture = prepare(frame)
-        times.append(frame.times[0])
-        for name, clips in others.items():
-            other = _next_frame(clips, name, number)
-            begin = begins.setdefault(name, other.times[0])
-            offsets[name] = max(offsets[name], abs((other.times[0] - begin) - (times[-1] - times[0])))
-            missing[name] |= gaps(frame, other)
-            rows[name].append(_score(picture, other, name, number))
+        comparer.add(frame, {name: next_frame(clips, name, number) for name, clips in others.items()})
         if on_frame:
             on_frame(number + 1)
-    if not times:
-        raise UsageError("the reference has no frames", hint="Check --start and --duration.")
+    result = comparer.result()
     for name, clips in others.items():
-        _check_ended(clips, name, len(times))
-    return {name: Comparison(tuple(times), tuple(rows[name]), missing[name], offsets[name]) for name in distorted}
+        check_ended(clips, name, comparer.count)
+    return result
+
+
+class Comparer:
+    """Collects the scores of several videos, by name, against one reference, frame by frame."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._rows: dict[str, list[FrameScores]] = {name: [] for name in names}
+        self._offsets: dict[str, Fraction] = dict.fromkeys(self._rows, Fraction(0))
+        self._missing: dict[str, dict[str, str]] = {name: {} for name in self._rows}
+        self._begins: dict[str, Fraction] = {}
+        self._times: list[Fraction] = []
+
+    @property
+    def count(self) -> int:
+        """Frames so far."""
+        return len(self._times)
+
+    def add(self, reference: Clip, distorted: Mapping[str, Clip]) -> None:
+        """One frame of each. Raises `ShapeError` where the sizes differ."""
+        picture = prepare(reference)
+        number = self.count
+        self._times.append(reference.times[0])
+        elapsed = self._times[-1] - self._times[0]
+        for name, frame in distorted.items():
+            begin = self._begins.setdefault(name, frame.times[0])
+            self._offsets[name] = max(self._offsets[name], abs((frame.times[0] - begin) - elapsed))
+            self._missing[name] |= gaps(reference, frame)
+            self._rows[name].append(_score(picture, frame, name, number))
+
+    def result(self) -> dict[str, Comparison]:
+        """The comparisons by name. Raises `UsageError` where there was no frame."""
+        if not self._times:
+            raise UsageError("the reference has no frames", hint="Check --start and --duration.")
+        times = tuple(self._times)
+        return {name: Comparison(times, tuple(rows), self._missing[name], self._offsets[name]) for name, rows in self._rows.items()}
 
 
 def frame_gains(before: Comparison, after: Comparison, metric: str = "psnr_y") -> list[float]:
@@ -133,6 +156,25 @@ def frames_of(clips: Iterable[Clip]) -> Iterator[Clip]:
             yield clip[t : t + 1]
 
 
+def nearest_in_time(clips: Iterable[Clip], reference: Iterable[Clip]) -> Iterator[Clip]:
+    """For each frame of `reference` the frame of `clips` that is nearest in time, each counted from its own first frame.
+
+    For videos with more or fewer frames than their reference, such as interpolated ones.
+    """
+    frames = frames_of(clips)
+    current = next(frames, None)
+    if current is None:
+        return
+    begin, following = current.times[0], next(frames, None)
+    start: Fraction | None = None
+    for wanted in frames_of(reference):
+        start = wanted.times[0] if start is None else start
+        time = begin + wanted.times[0] - start
+        while following is not None and abs(following.times[0] - time) <= abs(current.times[0] - time):
+            current, following = following, next(frames, None)
+        yield current
+
+
 def _score(reference: Picture, distorted: Clip, name: str, number: int) -> FrameScores:
     try:
         return score(reference, prepare(distorted))
@@ -140,19 +182,21 @@ def _score(reference: Picture, distorted: Clip, name: str, number: int) -> Frame
         raise ShapeError(f"{name}, frame {number}: {error.message}", hint=error.hint) from error
 
 
-def _next_frame(clips: Iterator[Clip], name: str, number: int) -> Clip:
+def next_frame(clips: Iterator[Clip], name: str, number: int) -> Clip:
+    """The next of `frames_of`; `UsageError` where the video `name` ends before frame `number` of the reference."""
     frame = next(clips, None)
     if frame is None:
         raise UsageError(f"{name} ends after {number} frames, the reference goes on", hint=_SAME_FRAMES)
     return frame
 
 
-def _check_ended(clips: Iterator[Clip], name: str, count: int) -> None:
+def check_ended(clips: Iterator[Clip], name: str, count: int) -> None:
+    """`UsageError` where the video `name` goes on after the `count` frames of the reference."""
     if next(clips, None) is not None:
         raise UsageError(f"the reference ends after {count} frames, {name} goes on", hint=_SAME_FRAMES)
 
 
 _SAME_FRAMES = (
     "Frames are paired by order, so both videos need the same frames: compare the same --start and --duration, "
-    "and leave frame interpolation out."
+    "and videos without frame interpolation."
 )

@@ -33,10 +33,11 @@ def _deartifact(conditions: Conditions, *, network: str | None = None) -> Stage:
     return _same_size("deartifact", network, conditions)
 
 
-def _denoise(conditions: Conditions, *, sigma: float, network: str | None = None) -> Stage:
-    if not 0 < sigma <= 255:
+def _denoise(conditions: Conditions, *, sigma: float | str, network: str | None = None) -> Stage:
+    if sigma != "auto" and not (isinstance(sigma, (int, float)) and 0 < sigma <= 255):
         raise UsageError(
-            f"noise of sigma {sigma:g} can't be removed", hint="Give a standard deviation in 8-bit code values, such as 10."
+            f"noise of sigma {sigma!r} can't be removed",
+            hint="Give a standard deviation in 8-bit code values, such as 10, or auto.",
         )
     return _same_size("denoise", network, conditions, sigma=sigma)
 
@@ -54,13 +55,13 @@ def _deconvolve(conditions: Conditions, *, kernel: str, **options: Any) -> Stage
     return Deconvolve(kernel, crf=conditions.crf, **options)
 
 
-#: Stage name -> builder(conditions, **options).
 def _interpolate(conditions: Conditions, *, factor: Any = None, rate: Any = None, network: str | None = None) -> Stage:
     from .interpolate import Interpolate
 
     return Interpolate(factor, rate, network, conditions)
 
 
+#: Stage name -> builder(conditions, **options).
 STAGES: dict[str, Callable[..., Stage]] = {
     "super-resolve": _super_resolve,
     "deblur": _deblur,
@@ -68,8 +69,8 @@ STAGES: dict[str, Callable[..., Stage]] = {
     "deartifact": _deartifact,
     "bicubic": _bicubic,
     "deconvolve": _deconvolve,
-}
     "interpolate": _interpolate,
+}
 
 
 def build(spec: StageSpec, conditions: Conditions) -> Stage:
@@ -93,7 +94,7 @@ def build_all(specs: Sequence[StageSpec], conditions: Conditions) -> list[Stage]
     return stages
 
 
-def _same_size(task: str, network: str | None, conditions: Conditions, *, sigma: float | None = None) -> Stage:
+def _same_size(task: str, network: str | None, conditions: Conditions, *, sigma: Any = None) -> Stage:
     if network is None or not _published(network):
         raise UsageError(
             f"{task} needs a network{'' if network is None else f', and {network} is none of them'}",

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,10 +25,15 @@ from ..weights import catalogue, store
 from ..weights.catalogue import Entry
 from .catalogued import load_catalogued, outline
 from .engine import Engine, Frame
+from .noise_level import estimate_noise
 from .stage import Conditions, Stage
 
 #: R', G', B' in BT.601 luma, as grey pictures are made for published networks.
 _LUMA = torch.tensor([0.299, 0.587, 0.114])
+#: What an estimated noise level is held to: the published denoisers were trained between about these.
+_LEAST_SIGMA, _MOST_SIGMA = 1.0, 55.0
+#: For plans, which don't depend on it.
+_ANY_SIGMA = 25.0
 
 
 @dataclass(frozen=True)
@@ -36,8 +43,11 @@ class Step:
     entry: Entry
     #: The network without weights: what it declares.
     module: torch.nn.Module
-    #: Standard deviation of the noise in 8-bit code values, for denoisers that are told.
-    sigma: float | None = None
+    #: Standard deviation of the noise in 8-bit code values, for denoisers that are told; "auto": estimated from the first frames.
+    sigma: float | Literal["auto"] | None = None
+
+    def told(self) -> str:
+        return "" if self.sigma is None else " at an estimated sigma" if self.sigma == "auto" else f" at sigma {self.sigma:g}"
 
     @property
     def scale(self) -> int:
@@ -53,7 +63,13 @@ class Published(Stage):
     """
 
     def __init__(
-        self, task: str, name: str, conditions: Conditions, *, scale: int | None = None, sigma: float | None = None
+        self,
+        task: str,
+        name: str,
+        conditions: Conditions,
+        *,
+        scale: int | None = None,
+        sigma: float | Literal["auto"] | None = None,
     ) -> None:
         entry = catalogue.entry(name)
         step = Step(entry, outline(entry), sigma)
@@ -102,7 +118,7 @@ class Published(Stage):
         return list(dict.fromkeys(self._said))
 
     def describe(self) -> str:
-        told = [f"{step.entry.name}{'' if step.sigma is None else f' at sigma {step.sigma:g}'}" for step in self.steps]
+        told = [step.entry.name + step.told() for step in self.steps]
         return f"{self.name} with {told[0]}" + "".join(f", then {text}" for text in told[1:])
 
     def describe_for(self, width: int, height: int) -> str:
@@ -117,8 +133,7 @@ class Published(Stage):
         return out
 
     def __call__(self, clips: Iterator[Clip]) -> Iterator[Clip]:
-        if not self._engines:
-            self._engines = [self._engine(step, load_catalogued(step.entry.name)) for step in self.steps]
+        clips = self._begun(clips)
         waiting: deque[Clip] = deque()
         frames = _frames(clips, waiting)
         for engine, step in zip(self._engines, self.steps, strict=True):
@@ -130,11 +145,23 @@ class Published(Stage):
                 yield _clip_of(waiting.popleft(), done)
                 done = []
 
-    def _engine(self, step: Step, module: torch.nn.Module) -> Engine:
+    def _begun(self, clips: Iterator[Clip]) -> Iterator[Clip]:
+        """The same clips, once the networks are ready for them."""
+        first = next(clips, None)
+        if first is None:
+            return iter(())
+        if not self._engines:
+            level = _noise_level(first) if any(step.sigma == "auto" for step in self.steps) else None
+            if level is not None:
+                self._said.append(f"noise estimated at sigma {level:.1f}")
+            self._engines = [self._engine(step, load_catalogued(step.entry.name), level) for step in self.steps]
+        return chain((first,), clips)
+
+    def _engine(self, step: Step, module: torch.nn.Module, level: float | None = None) -> Engine:
         return Engine(
             module,
             memory=self.conditions.memory,
-            sigma=step.sigma,
+            sigma=(level or _ANY_SIGMA) if step.sigma == "auto" else step.sigma,
             dtype=self.conditions.dtype,
             notify=self._said.append,
             task=step.entry.task,
@@ -183,6 +210,15 @@ def _through(engine: Engine, frames: Iterator[Frame], *, luma_only: bool) -> Ite
 def _luma(rgb: Tensor) -> Tensor:
     """(3, H, W) -> (1, H, W), in 0..1."""
     return torch.einsum("c,chw->hw", _LUMA, rgb)[None]
+
+
+def _noise_level(clip: Clip) -> float:
+    """The strength of the noise in 8-bit R'G'B' code values, taken for equally strong and independent in the three."""
+    color = clip.color
+    code_values = color.peak if color.full_range else 219 << (color.bit_depth - 8)
+    levels = sorted(estimate_noise(torch.from_numpy(luma.astype("float32"))) for luma in clip.planes[0])
+    in_luma = levels[len(levels) // 2] * 255 / code_values
+    return min(max(in_luma / float(_LUMA.norm()), _LEAST_SIGMA), _MOST_SIGMA)
 
 
 def _without_pictures(clip: Clip) -> Clip:

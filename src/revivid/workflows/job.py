@@ -21,7 +21,7 @@ from ..media.passthrough import Passthrough
 from ..media.read import VideoReader
 from ..media.source import is_pipe
 from ..media.write import Encoding, Target, VideoWriter, check_output, muxer_for
-from ..pipeline import Progress, ProgressFunction, chain, run
+from ..pipeline import Progress, ProgressFunction, StageFunction, chain, run
 from ..recipe import Recipe
 from ..restoration.stage import Stage
 from ..types import ColorSpec
@@ -184,10 +184,10 @@ class Job:
         size = expected * self._frame_bytes() if is_pipe(self.output) else round(writer.video_bytes * factor)
         return replace(plan, estimated_seconds=seconds, estimated_bytes=size)
 
-    def run(self, step: str, report: ProgressFunction | None = None) -> JobResult:
-        """Do it. Raises what reading, restoring or writing raises; `PartialResult` after the output is in place.
+    def run(self, step: str, report: ProgressFunction | None = None, watch: StageFunction | None = None) -> JobResult:
+        """Do it; `watch` sees the clips when all is done but what changes their times. Missing weights are known before any work.
 
-        Missing weights are a `MissingWeights` before any work.
+        Raises what reading, restoring or writing raises; `PartialResult` after the output is in place.
         """
         started = time.monotonic()
         check_weights(self.stages)
@@ -202,7 +202,7 @@ class Job:
         )
         progress = Progress(step, total=self.expected_frames)
         with writer:
-            run(self.reader, self.stages, writer, progress, report)
+            run(self.reader, self._watched(watch), writer, progress, report)
         result = JobResult(
             output=self.output,
             frames=writer.frames,
@@ -235,6 +235,10 @@ class Job:
             keep_audio=self.options.audio,
             allow_damaged=self.options.allow_damaged,
         )
+
+    def _watched(self, watch: StageFunction | None) -> list[StageFunction]:
+        place = next((i for i, stage in enumerate(self.stages) if stage.retimes), len(self.stages))
+        return [*self.stages[:place], *([] if watch is None else [watch]), *self.stages[place:]]
 
     def _frame_bytes(self) -> int:
         """Bytes of one output frame, uncompressed."""

@@ -44,13 +44,13 @@ def restore(
     options are the fields of `RestoreOptions`. Raises the errors of
     `revivid.errors`; whatever is raised, no half file is left.
     """
-    return _job(source, output, make_restore(options)).run("restore", progress)
+    return restore_job(source, output, make_restore(options)).run("restore", progress)
 
 
 def plan_restore(source: str | os.PathLike[str], output: str | os.PathLike[str], *, sample: bool = True, **options: object) -> Plan:
     """What `restore` would do; with `sample`, time and size are estimated by restoring a few frames."""
     chosen = make_restore(options)
-    job = _job(source, output, chosen)
+    job = restore_job(source, output, chosen)
     return job.sampled_plan(SAMPLE_FRAMES) if sample else job.plan()
 
 
@@ -111,7 +111,8 @@ def _cropping_fits(reader: VideoReader, stages: list[Stage], recipe: Recipe) -> 
     return 0 <= width - recipe.width < slack and 0 <= height - recipe.height < slack
 
 
-def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options: RestoreOptions) -> Job:
+def restore_job(source: str | os.PathLike[str], output: str | os.PathLike[str], options: RestoreOptions) -> Job:
+    """The pass that `restore` makes, not begun yet."""
     reader = open_reader(source, options)
     stages, notices = restoration_stages(reader, options)
     size = (reader.info.width, reader.info.height)

@@ -1,17 +1,16 @@
 """`roundtrip`, the main job: compress, restore, measure against the original, report (first paper, sections 4 and 5).
 
-IN -> compress -> NAME.small.mp4 -> restore -> NAME.restored.mp4
- |                      |-> decode + bicubic -----------+
- |                      |-> decode + restoration stages +-> metrics -> report.json, report.html, crop-*.png
- +------------------------------------------------------+
+IN -> compress -> NAME.small.mp4 -> restore ---------+-> NAME.restored.mp4
+ |                      |-> decode + bicubic -----+  |
+ +------------------------------------------------+--+-> metrics -> report.json, report.html, crop-*.png
 """
 
 from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from fractions import Fraction
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputExists, OutputNotWritable, PartialResult, UsageError
-from ..evaluation.compare import Comparison, frame_gains
+from ..evaluation.compare import Comparison, frame_gains, nearest_in_time
 from ..evaluation.crops import CropRow, choose_frames, crop_row, extract_frames
 from ..evaluation.machine import describe_machine
 from ..evaluation.model import CompressedFile, RoundtripReport, Timings, VideoFile
@@ -27,16 +26,17 @@ from ..evaluation.report import HEADLINE_METRIC, write_report
 from ..media.passthrough import Passthrough
 from ..media.read import VideoReader
 from ..media.source import is_pipe
-from ..pipeline import ProgressFunction, chain
+from ..pipeline import ProgressFunction, chain, prefetched
 from ..recipe import Recipe
 from ..restoration import build_all
 from ..restoration.geometry import Bicubic, Crop
 from ..restoration.stage import Conditions, Stage
+from ..types import Clip
 from .compress import compress, plan_compress, stages_for
-from .evaluate import measured
-from .job import JobResult, Plan, check_weights, open_reader
+from .job import JobResult, Plan, check_weights, missing_weights, open_reader
 from .options import CompressOptions, make_compress, make_restore
-from .restore import restoration_stages, restore
+from .restore import restore_job
+from .watch import Watch
 
 #: What is measured, by the names of the report's pictures.
 BICUBIC, RESTORED = "bicubic", "restored"
@@ -63,9 +63,10 @@ def roundtrip(
 ) -> RoundtripResult:
     """Compress `source`, restore it, measure both ways of showing it against `source`, write everything into `folder`.
 
-    With `measure_every` N only each Nth frame is measured: measuring costs more than restoring.
-    Options are the fields of `CompressOptions`; `restore_options` those of `RestoreOptions`. Scores are of the frames as restored,
-    before the output's own encoding. Existing outputs are an `OutputExists` unless `overwrite`; the folder is made where missing.
+    With `measure_every` N only each Nth frame is measured: measuring costs more than restoring. Options are those of `compress`;
+    `restore_options` those of `restore`. Scores are of the frames as restored, before interpolation and before the output's own
+    encoding; the crops are of the files. Existing outputs are an `OutputExists` unless `overwrite`; the folder is made where
+    missing.
     """
     chosen = make_compress(options)
     # Missing weights are better known before the work than after half of it.
@@ -77,15 +78,18 @@ def roundtrip(
     except PartialResult as exc:  # the rest of the job goes on with what was kept
         damaged, compressed = exc, _describe(small)
     back = {"overwrite": chosen.overwrite, "audio": chosen.audio, **(restore_options or {})}
-    brought_back = restore(small, restored, progress=progress, **back)
-
-    started = time.monotonic()
     original = open_reader(source, chosen)
-    stages, stage_notices = restoration_stages(VideoReader(small), make_restore(back))
-    arms = {BICUBIC: _bicubic_stages(small, original), RESTORED: stages}
-    streams = {name: chain(VideoReader(small), arm) for name, arm in arms.items()}
-    scores = measured(original, streams, measure_every, progress)
-    crops = _crops(source, chosen, small, arms, scores, measure_every)
+    bicubic = _bicubic_stages(small, original)
+    with ExitStack() as threads:
+        ahead = [threads.enter_context(closing(prefetched(clips))) for clips in (original, chain(VideoReader(small), bicubic))]
+        watch = Watch(RESTORED, ahead[0], {BICUBIC: ahead[1]}, measure_every)
+        brought_back = restore_job(small, restored, make_restore(back)).run("restore and measure", progress, watch)
+    scores = watch.scores()
+    shown = {
+        BICUBIC: lambda: chain(VideoReader(small), bicubic),
+        RESTORED: lambda: _restored(restored, small, original, paired=brought_back.frames == compressed.frames),
+    }
+    crops = _crops(source, chosen, shown, scores, measure_every)
     report = RoundtripReport(
         source=_source_file(original, scores[BICUBIC], compressed.frames),
         compressed=CompressedFile(
@@ -97,11 +101,11 @@ def roundtrip(
         restored=VideoFile(**_file(brought_back, VideoReader(restored).info.codec)),
         bicubic_scores=scores[BICUBIC],
         restored_scores=scores[RESTORED],
-        timings=Timings(compressed.seconds, brought_back.seconds, time.monotonic() - started),
+        timings=Timings(compressed.seconds, brought_back.seconds - watch.seconds, watch.seconds),
         environment=describe_machine(),
         recipe=json.loads(VideoReader(small).info.recipe or "{}"),
         options={key: str(value) if isinstance(value, Fraction) else value for key, value in vars(chosen).items()},
-        notices=_unique([*compressed.notices, *brought_back.notices, *stage_notices, *_sampling_notice(chosen, measure_every)]),
+        notices=_unique([*compressed.notices, *brought_back.notices, *_sampling_notice(chosen, measure_every)]),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
     result = RoundtripResult(small, restored, write_report(report, crops, folder), report)
@@ -118,12 +122,14 @@ def plan_roundtrip(
     target = Path(folder) / f"{_stem(source)}.small{_suffix(source)}"
     temporary = target if target.parent.is_dir() else Path(target.name)
     plan = plan_compress(source, temporary, sample=sample, **{**vars(chosen), "overwrite": True})
+    stages = build_all(stages_for(chosen), Conditions())
     later = (
-        "restore by the recipe of the small file",
+        *(stage.describe() for stage in stages),
         "measure decoded + bicubic and decoded + restored against the original",
         f"write report.json, report.html and crops into {os.fspath(folder)}",
     )
-    return Plan(**{**vars(plan), "output": os.fspath(target), "steps": (*plan.steps, *later)})
+    lacks = tuple(f"{fault.message}. {fault.hint}" for fault in missing_weights(stages))
+    return replace(plan, output=os.fspath(target), steps=(*plan.steps, *later), missing=lacks)
 
 
 def _outputs(source: str | os.PathLike[str], folder: str | os.PathLike[str], overwrite: bool) -> tuple[Path, Path]:
@@ -163,11 +169,18 @@ def _bicubic_stages(small: Path, original: VideoReader) -> list[Stage]:
     return [Bicubic(int(1 / recipe.scale)), Crop(original.info.width, original.info.height)]
 
 
+def _restored(restored: Path, small: Path, original: VideoReader, *, paired: bool) -> Iterator[Clip]:
+    """The frames of the restored file that are those of the original; `paired` where there are as many."""
+    clips: Iterable[Clip] = VideoReader(restored)
+    if not paired:
+        clips = nearest_in_time(clips, VideoReader(small))
+    return chain(clips, [Crop(original.info.width, original.info.height)])
+
+
 def _crops(
     source: str | os.PathLike[str],
     options: CompressOptions,
-    small: Path,
-    arms: dict[str, list[Stage]],
+    shown: dict[str, Callable[[], Iterator[Clip]]],
     scores: dict[str, Comparison],
     every: int,
 ) -> list[CropRow]:
@@ -175,12 +188,11 @@ def _crops(
     picks = [replace(pick, frame=pick.frame * every) for pick in choose_frames(gains)]
     numbers = [pick.frame for pick in picks]
     originals = extract_frames(open_reader(source, options), numbers)
-    decoded = extract_frames(VideoReader(small), numbers)
+    frames = {name: extract_frames(arm(), numbers) for name, arm in shown.items()}
     labels = {BICUBIC: "decoded" if options.scale == 1 else "decoded + bicubic", RESTORED: "decoded + restored"}
     rows = []
     for pick in picks:
-        # Only the chosen frames run through the stages again: theirs is a temporal reach of zero.
-        pictures = {labels[name]: next(chain([decoded[pick.frame]], arm)) for name, arm in arms.items()}
+        pictures = {labels[name]: found[pick.frame] for name, found in frames.items()}
         rows.append(crop_row(pick, {"original": originals[pick.frame], **pictures}))
     return rows
 

@@ -76,7 +76,17 @@ def task_of(name: str) -> str:
 
 
 def _spec(stage: str, option: str | None, value: Any) -> StageSpec:
-    return StageSpec(stage, {} if option is None else {option: value})
+    if option is None:
+        return StageSpec(stage)
+    return StageSpec(stage, {option: _number(value) if option == "sigma" else value})
+
+
+def _number(value: Any) -> Any:
+    """The number that a text says, or the text itself: the stage knows what it can take."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
 
 
 def _times(count: int) -> str:
