@@ -158,8 +158,8 @@ def resident(field):
     return next(int(x.split()[1]) * 1024 for x in open("/proc/self/status") if x.startswith(field))
 
 for name, options, told, size, budget, count in (
-    ("srvgg", {"num_conv": 2}, {}, 640, 320, 2),
-    ("swinir", {"depths": [2], "num_heads": [6], "embed_dim": 60, "window_size": 8, "mlp_ratio": 2}, {}, 320, 200, 2),
+    ("srvgg", {"num_conv": 2}, {}, 512, 250, 1),
+    ("swinir", {"depths": [2], "num_heads": [6], "embed_dim": 60, "window_size": 8, "mlp_ratio": 2}, {}, 320, 200, 1),
 ):
     engine = Engine(networks.build(name, **options).eval(), memory=budget * 2**20, **told)
     list(engine.stream(iter([Frame(torch.rand(3, 64, 64))])))

@@ -88,7 +88,8 @@ class IFRNet(nn.Module):
     first_kernel = 3
 
     traits = Traits(
-        tasks=("interpolate",), kind="pair", temporal_reach=(1, 1), min_frames=2, any_time=True, licence="MIT",
+        tasks=("interpolate",), kind="pair", temporal_reach=(1, 1), min_frames=2, any_time=True, size_multiple=16,
+        tile_multiple=16, bytes_per_pixel=1700, licence="MIT",
         paper='Kong et al., "IFRNet", CVPR 2022',
     )  # fmt: skip
 
