@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import common
+from . import common, tasks
 from .progress import ProgressDisplay
 
 
@@ -20,6 +20,7 @@ def compress(
     codec: common.CodecName = None,
     encoder_preset: common.EncoderPreset = None,
     codec_params: common.CodecParams = None,
+    network: tasks.Networks = None,
     fps: common.Fps = None,
     start: common.Start = None,
     duration: common.Duration = None,

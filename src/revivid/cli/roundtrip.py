@@ -24,6 +24,7 @@ def roundtrip(
     codec: common.CodecName = None,
     encoder_preset: common.EncoderPreset = None,
     codec_params: common.CodecParams = None,
+    network: tasks.Networks = None,
     out_codec: common.OutCodec = "auto",
     out_crf: common.OutCrf = None,
     memory: tasks.Memory = None,

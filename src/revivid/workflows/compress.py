@@ -19,6 +19,7 @@ from ..restoration.stage import Stage
 from ..types import Clip
 from .job import Job, JobResult, Plan, open_reader
 from .options import CompressOptions, make_compress
+from .tasks import with_networks
 
 #: Frames that the dry run encodes to estimate time and size.
 SAMPLE_FRAMES = 24
@@ -72,10 +73,11 @@ def plan_compress(
 
 def stages_for(options: CompressOptions) -> tuple[StageSpec, ...]:
     """What brings back a file that was compressed with these options; at full size there is nothing to do yet."""
-    if options.stages is not None:
-        return options.stages
-    factor = int(1 / Fraction(options.scale))
-    return () if factor == 1 else (StageSpec("super-resolve", {"scale": factor}),)
+    stages = options.stages
+    if stages is None:
+        factor = int(1 / Fraction(options.scale))
+        stages = () if factor == 1 else (StageSpec("super-resolve", {"scale": factor}),)
+    return with_networks(stages, options.network or ())
 
 
 def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options: CompressOptions) -> Job:

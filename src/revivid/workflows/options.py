@@ -13,6 +13,7 @@ from ..codecs import codec
 from ..errors import UsageError
 from ..presets import preset
 from ..recipe import StageSpec, parse_scale
+from ..restoration.memory import parse_bytes
 from .tasks import TASKS, asked_stages, chosen_stages
 
 Options = TypeVar("Options")
@@ -53,6 +54,8 @@ class CompressOptions(Source):
     codec_params: str = ""
     #: What the recipe inside the file will say; None: super-resolution by what `scale` took away.
     stages: tuple[StageSpec, ...] | None = None
+    #: Weights that the recipe will name, each for the stage of its task; none: the default of each stage.
+    network: str | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         known = codec(self.codec)
@@ -60,6 +63,7 @@ class CompressOptions(Source):
             raise UsageError("ffv1 is lossless: it does not compress", hint="Choose x265, x264 or av1.")
         object.__setattr__(self, "scale", parse_scale(self.scale))
         object.__setattr__(self, "crf", known.default_crf if self.crf is None else float(self.crf))
+        object.__setattr__(self, "network", _names(self.network))
         encoder_preset = known.default_preset if self.encoder_preset is None else str(self.encoder_preset)
         object.__setattr__(self, "encoder_preset", encoder_preset)
 
@@ -86,12 +90,9 @@ class RestoreOptions(Source):
     lossless: bool = False
 
     def __post_init__(self) -> None:
-        names = (self.network,) if isinstance(self.network, str) else tuple(self.network or ())
-        object.__setattr__(self, "network", names)
+        object.__setattr__(self, "network", _names(self.network))
         object.__setattr__(self, "stages", tuple(self.stages))
         if isinstance(self.memory, str):
-            from ..restoration.memory import parse_bytes
-
             object.__setattr__(self, "memory", parse_bytes(self.memory))
         if self.precision not in PRECISIONS:
             raise UsageError(f"there is no precision {self.precision!r}", hint=f"Choose {' or '.join(PRECISIONS)}.")
@@ -126,6 +127,10 @@ def make_restore(given: Mapping[str, Any]) -> RestoreOptions:
     asked = asked_stages(options)
     stages = chosen_stages((*options.pop("stages", ()), *asked), options.pop("preset", None))
     return RestoreOptions(stages=stages, **{key: value for key, value in options.items() if key not in TASKS})
+
+
+def _names(network: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (network,) if isinstance(network, str) else tuple(network or ())
 
 
 def _known(given: Mapping[str, Any], known: Sequence[str]) -> Mapping[str, Any]:
