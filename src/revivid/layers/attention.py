@@ -66,13 +66,6 @@ class DropPath(nn.Module):
         return (torch.rand(shape, device=x.device) < keep).to(x.dtype) / keep
 
 
-def add_branch(x: Tensor, branch: Tensor, factor: Tensor | None = None) -> Tensor:
-    """x + factor * branch, in the memory of `branch` (a layer's fresh output) where that holds the sum's type."""
-    if factor is not None:
-        branch = branch * factor
-    return branch.add_(x) if branch.dtype == x.dtype else x + branch
-
-
 def path_rates(highest: float, blocks: int) -> list[float]:
     """The drop rate of each block, rising evenly from 0 to `highest`."""
     return [highest * i / max(1, blocks - 1) for i in range(blocks)]

@@ -94,7 +94,7 @@ def flow_guided_offsets(raw: torch.Tensor, flows: list[torch.Tensor], magnitude:
     if raw.shape[1] % (2 * len(flows)):
         raise ShapeError(f"{raw.shape[1]} offset channels can't be shared out among {len(flows)} flows")
     guide = torch.stack([flow.to(raw.dtype).flip(1) for flow in flows], dim=1)
-    offsets = raw.unflatten(1, (len(flows), -1, 2)).tanh() * magnitude + guide[:, :, None]
+    offsets = torch.add(guide[:, :, None], raw.unflatten(1, (len(flows), -1, 2)).tanh(), alpha=magnitude)
     return offsets.flatten(1, 3)
 
 
@@ -106,7 +106,8 @@ def _sample_taps(source: torch.Tensor, grid: torch.Tensor, mask: torch.Tensor) -
     batch, groups, taps, rows, columns = mask.shape
     samples = F.grid_sample(source, grid.view(batch * groups, taps * rows, columns, 2), align_corners=False)
     samples = samples.view(batch * groups, -1, taps, rows * columns)
-    return samples * mask.reshape(batch * groups, 1, taps, rows * columns)
+    mask = mask.reshape(batch * groups, 1, taps, rows * columns)
+    return samples * mask if torch.is_grad_enabled() else samples.mul_(mask)
 
 
 def _base(

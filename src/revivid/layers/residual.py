@@ -21,6 +21,13 @@ def lrelu(x: Tensor) -> Tensor:
     return F.leaky_relu(x, 0.1, inplace=True)
 
 
+def add_branch(x: Tensor, branch: Tensor, factor: Tensor | None = None) -> Tensor:
+    """x + factor * branch, in the memory of `branch` (a layer's fresh output) where that holds the sum's type."""
+    if factor is not None:
+        branch = branch * factor
+    return branch.add_(x) if branch.dtype == x.dtype else x + branch
+
+
 class ResidualBlock(nn.Module):
     """x + conv2(relu(conv1(x))), 3x3, without normalisation (Lim et al., "EDSR", CVPRW 2017)."""
 
@@ -35,7 +42,7 @@ class ResidualBlock(nn.Module):
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(F.relu(self.conv1(x), inplace=True))
+        return add_branch(x, self.conv2(F.relu(self.conv1(x), inplace=True)))
 
 
 def residual_blocks(features: int, count: int) -> nn.Sequential:
@@ -70,8 +77,18 @@ class ShuffleHead(nn.Module):
 
     def to_picture(self, features: Tensor) -> Tensor:
         """(N, F, H, W) -> the residual picture (N, 3, 4H, 4W)."""
-        x = features
-        for conv in (self.upconv1, self.upconv2):
-            # The activation commutes with the shuffle, and before it needs no second tensor.
-            x = channels_last(F.pixel_shuffle(lrelu(conv(x)), 2))
+        x = double_shuffled(self.upconv2, double_shuffled(self.upconv1, features))
         return self.conv_last(lrelu(self.conv_hr(x)))
+
+
+def double_shuffled(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """pixel_shuffle(lrelu(conv(x)), 2) in channels_last: (N, C, H, W) -> (N, conv.out_channels / 4, 2H, 2W).
+
+    With the place in the 2x2 cell as the outermost part of the convolution's channels, the shuffle moves whole runs of channels.
+    The activation commutes with the shuffle, and before it needs no second tensor.
+    """
+    assert conv.bias is not None
+    weight = conv.weight.unflatten(0, (-1, 4)).transpose(0, 1).flatten(0, 1)
+    bias = conv.bias.view(-1, 4).t().flatten()
+    cells = lrelu(F.conv2d(x, weight, bias, padding=1)).permute(0, 2, 3, 1).unflatten(3, (2, 2, -1))
+    return cells.transpose(2, 3).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)

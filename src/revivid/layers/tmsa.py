@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..errors import UsageError
-from .attention import DropPath, add_branch, attend, relative_bias, split_heads
+from .attention import DropPath, attend, relative_bias, split_heads
+from .residual import add_branch
 from .windows import WindowLayout, attend_in_windows, effective_window, relative_position_index, window_layout
 
 

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..errors import ShapeError, UsageError
-from ..layers.attention import DropPath, add_branch, attend, path_rates, relative_bias, split_heads
+from ..layers.attention import DropPath, attend, path_rates, relative_bias, split_heads
 from ..layers.mirror import mirror
+from ..layers.residual import add_branch
 from ..layers.windows import WindowLayout, attend_in_windows, relative_position_index, window_layout
 from .published import without_derived
 from .traits import Traits
