@@ -18,7 +18,7 @@ def texture(height: int, width: int, seed: int = 0) -> torch.Tensor:
     return picture / 19
 
 
-@pytest.mark.parametrize("motion", [(0, 0), (1, 0), (3, -5), (-11, 13), (16, 2)])
+@pytest.mark.parametrize("motion", [(0, 0), (1, 0), (3, -5), (-11, 13), (12, 2)])
 def test_a_known_shift_is_found(motion: tuple[int, int]) -> None:
     picture = texture(136, 176)
     current = picture[..., 20:116, 24:152]

@@ -69,9 +69,10 @@ def test_codes_are_the_rounded_values(depth: int) -> None:
         assert (code.to(torch.int32) == wanted).float().mean() > 0.999
 
 
-def test_one_frame_after_the_other_equals_the_clip() -> None:
+@pytest.mark.parametrize("future", [0, 1])
+def test_one_frame_after_the_other_equals_the_clip(future: int) -> None:
     y, uv, crf = planes(frames=5)
-    module = network()
+    module = network(future=future)
     with torch.inference_mode():
         whole, _ = module(y, uv, crf)
         frames = [module.prepare(y[:, t], uv[:, t]) for t in range(5)]
@@ -85,7 +86,7 @@ def test_one_frame_after_the_other_equals_the_clip() -> None:
 
 def test_what_was_seen_long_ago_counts_and_the_future_only_one_frame() -> None:
     y, uv, crf = planes(frames=5)
-    module = network()
+    module = network(future=1)
     with torch.inference_mode():
         before, _ = module(y, uv, crf)
         changed = y.clone()
@@ -146,7 +147,7 @@ def test_begins_as_a_trained_compactsr() -> None:
         wider.adopt(single.state_dict())  # pyright: ignore[reportCallIssue]
 
 
-@pytest.mark.parametrize("wrong", [{"scale": 3}, {"grid": 3}, {"channels": 24}, {"layers": 0}])
+@pytest.mark.parametrize("wrong", [{"scale": 3}, {"grid": 3}, {"channels": 24}, {"layers": 0}, {"future": 2}])
 def test_hyperparameters_that_can_not_work(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="CompactVSR can't have"):
         networks.build("compactvsr", **wrong)

@@ -1,6 +1,6 @@
 """Block motion: where each 4x4 block of a picture is found in a neighbouring one, and fetching features from there without blur.
 
-    pictures -- quarter size: full search -- half size: +-2 -- full size: +-2, zero motion again, parabola -- vectors, cost
+    pictures -- quarter size: full search -- half size: +-2 -- full size: +-1 twice, zero motion again, parabola -- vectors, cost
     vectors + features whose channels hold several sub-positions of each cell -- one lookup of rows -- aligned features
 
 No parameters and no gradient for the vectors: the search is plain arithmetic that a processor does in a few milliseconds, and a
@@ -18,9 +18,14 @@ from ..errors import ShapeError
 #: Side of a block in luma samples; sizes must be multiples of it.
 BLOCK = 4
 #: Reach of the full search at quarter size, in its samples: four times as much at full size.
-REACH = 4
+REACH = 3
 #: What a vector must win per sample of its length over shorter ones, in units of the picture's peak.
 PRICE = 4e-4
+#: Comparisons that bring the median of nine values to the middle place.
+_EXCHANGES = (
+    *((1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3)),
+    *((5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2)),
+)
 
 
 def search(current: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
@@ -28,7 +33,7 @@ def search(current: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns vectors (N, 2, H/4, W/4) in samples, y before x, fractional; what is at p of `current` is at p + vector of `reference`;
     and the mean absolute difference that is left at the nearest whole vector, (N, 1, H/4, W/4). Each block is judged together
-    with its eight neighbours. Motion up to 22 samples is found. Raises `ShapeError` for other sizes.
+    with its eight neighbours. Motion up to 18 samples is found. Raises `ShapeError` for other sizes.
     """
     if current.shape != reference.shape or current.ndim != 4 or current.shape[2] % BLOCK or current.shape[3] % BLOCK:
         raise ShapeError(f"block search between {tuple(current.shape)} and {tuple(reference.shape)}: (N,1,H,W), multiples of 4")
@@ -38,8 +43,8 @@ def search(current: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     vectors = torch.zeros_like(pyramid[2][0], dtype=torch.long).expand(-1, 2, -1, -1)
     vectors, _ = _whole(*pyramid[2], vectors, REACH, 4 * PRICE)
     vectors, _ = _whole(*pyramid[1], 2 * _median(vectors), 2, 2 * PRICE)
-    vectors, _ = _whole(current, reference, 2 * _median(vectors), 2, PRICE)
-    vectors, costs = _whole(current, reference, _median(vectors), 2, PRICE)
+    vectors, _ = _whole(current, reference, 2 * _median(vectors), 1, PRICE)
+    vectors, costs = _whole(current, reference, _median(vectors), 1, PRICE)
     return _with_zero_and_fraction(current, reference, vectors, costs)
 
 
@@ -69,7 +74,7 @@ def _costs(current: Tensor, reference: Tensor, base: Tensor, reach: int) -> Tens
     index = (y.clamp_(0, height - 1) * width)[:, :, None] + x.clamp_(0, width - 1)[:, None]
     found = reference.reshape(batch, -1).gather(1, index.view(batch, -1)).view(index.shape)  # (N, side+2r, side+2r, h, w)
     count = 2 * reach + 1
-    own = current.view(batch, rows, side, columns, side).permute(0, 2, 4, 1, 3)
+    own = current.view(batch, rows, side, columns, side).permute(0, 2, 4, 1, 3).contiguous()
     costs = current.new_zeros(batch, count, count, rows, columns)
     for i in range(side):
         for j in range(side):
@@ -86,7 +91,7 @@ def _with_neighbours(costs: Tensor) -> Tensor:
 
 
 def _least(costs: Tensor) -> Tensor:
-    """Which of the K <= 128 channels of (N,K,h,w) is the smallest, (N,1,h,w), to 16 bits of cost; `argmin` takes ten times as long."""
+    """Which of K <= 128 channels (N,K,h,w) is the smallest, (N,1,h,w), to 16 bits of cost; `argmin` takes ten times as long."""
     keyed = (costs * 2**16).to(torch.int32).mul_(128).add_(torch.arange(costs.shape[1], dtype=torch.int32)[:, None, None])
     return (keyed.amin(1, keepdim=True) % 128).long()
 
@@ -96,20 +101,22 @@ def _median(vectors: Tensor) -> Tensor:
     padded = F.pad(vectors.float(), (1, 1, 1, 1), mode="replicate")
     height, width = vectors.shape[2:]
     around = [padded[..., i : i + height, j : j + width] for i in range(3) for j in range(3)]
-    return torch.stack(around, -1).median(-1).values.long()
+    # Devillard's sorting network; `Tensor.median` takes thirty times as long.
+    for low, high in _EXCHANGES:
+        around[low], around[high] = torch.minimum(around[low], around[high]), torch.maximum(around[low], around[high])
+    return around[4].long()
 
 
 def _with_zero_and_fraction(current: Tensor, reference: Tensor, vectors: Tensor, costs: Tensor) -> tuple[Tensor, Tensor]:
     """No motion where that is as good; elsewhere the fraction of a parabola through the costs beside the best vector."""
-    batch, _, rows, columns = vectors.shape
     at = _least(costs)
-    row, column = at // 5, at % 5
+    row, column = at // 3, at % 3
     best = costs.gather(1, at)
     parts = []
-    for place, stride in ((row, 5), (column, 1)):
-        inside = (place > 0) & (place < 4)
+    for place, stride in ((row, 3), (column, 1)):
+        inside = place == 1
         before = costs.gather(1, (at - stride).clamp_(min=0))
-        after = costs.gather(1, (at + stride).clamp_(max=24))
+        after = costs.gather(1, (at + stride).clamp_(max=8))
         bend = before + after - 2 * best
         parts.append(torch.where(inside & (bend > 1e-6), 0.5 * (before - after) / bend.clamp(min=1e-6), 0.0).clamp_(-0.5, 0.5))
     # The price may have chosen another step than the least cost; the parabola's place is then unknown.

@@ -1,16 +1,14 @@
 """CompactVSR: small recurrent super-resolution for decoded video, in the stream's own YUV 4:2:0 planes. Our own design.
 
-    luma of t-1, t, t+1 - block search (layers.block_motion) - vectors, trust
-                                                                    |
-    y, uv of t - unshuffle 2 -----------+                           |
-    luma of t-1 and t+1, aligned -------+- conv3 - FiLM(CRF), LReLU +- [conv3, LReLU] x layers -(+)- features -+- heads - t
-    features of t-1, aligned, x trust --+                           +---------------------------+              |
-           ^----------------------------------------- next frame ----------------------------------------------+
+    y, uv of t - unshuffle 2 ------------------+- conv3 -+
+    luma of t-1 (and t+1), aligned by search --+         (+)- FiLM(CRF), LReLU +- [conv3, LReLU] x layers -(+)- features - heads
+    features of t-1, aligned, x trust ------------ conv3 -+                    +---------------------------+      |
+        ^----------------------------------------- next frame --------------------------------------------------+
 
 The features carry what earlier frames knew of the finer picture. Their channels stand for `grid` x `grid` positions per luma
-sample, and vectors of that precision move whole positions, so that nothing is blurred from frame to frame; where no match was
-found (occlusions, scene cuts) they are faded out. The rest is CompactSR: everything runs at half of the input's resolution, and
-the heads predict residuals over a bicubic upscaling. A frame needs its successor, but nothing beyond.
+sample, and block vectors of that precision (layers.block_motion) move whole positions, so that nothing is blurred from frame to
+frame; where no match was found (occlusions, scene cuts) they are faded out. The rest is CompactSR: everything runs at half of
+the input's resolution, and the heads predict residuals over a bicubic upscaling.
 """
 
 from __future__ import annotations
@@ -45,10 +43,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the network is told of one frame: all that does not depend on the features of the frame before."""
+    """What the network makes of one frame and its neighbours' samples: all that needs no features of the frame before."""
 
-    #: (N,20,H/2,W/2), channels_last.
-    inputs: Tensor
+    #: (N,C,H/2,W/2), channels_last.
+    stem: Tensor
     #: Which rows of the earlier features belong here, and how far they are to be trusted (N,1,H/2,W/2); None: no frame before.
     rows: Tensor | None
     trust: Tensor | None
@@ -58,32 +56,35 @@ class CompactVSR(nn.Module):
     """Super-resolution of video that came out of an encoder, told by how much it was compressed.
 
     `scale`: 2 or 4. `channels`: width, a multiple of 4 grid^2, best of 16. `layers`: 3x3 convolutions between the first and the
-    heads. `grid`: 1 or 2, positions per luma sample and direction that the features stand for.
+    heads. `grid`: 1 or 2, positions per luma sample and direction that the features stand for. `future`: whether the next frame
+    is looked at (1) or not (0).
     With its zero-initialised heads the untrained network is exactly bicubic interpolation.
     """
 
     luma_filters: Tensor
     chroma_filters: Tensor
 
-    def __init__(self, scale: int = 4, channels: int = 48, layers: int = 4, grid: int = 2) -> None:
+    def __init__(self, scale: int = 4, channels: int = 48, layers: int = 4, grid: int = 2, future: int = 0) -> None:
         super().__init__()
-        if scale not in (2, 4) or grid not in (1, 2) or channels < 1 or channels % (4 * grid**2) or layers < 1:
+        known = scale in (2, 4) and grid in (1, 2) and future in (0, 1)
+        if not known or channels < 1 or channels % (4 * grid**2) or layers < 1:
             raise UsageError(
-                f"CompactVSR can't have scale {scale}, channels {channels}, layers {layers}, grid {grid}",
-                hint="scale is 2 or 4, grid 1 or 2, channels a multiple of 4 times the square of grid, layers at least 1.",
+                f"CompactVSR can't have scale {scale}, channels {channels}, layers {layers}, grid {grid}, future {future}",
+                hint="scale: 2 or 4, grid: 1 or 2, channels: a multiple of 4 grid^2, layers: at least 1, future: 0 or 1.",
             )
-        self.scale, self.grid, self.channels = scale, grid, channels
-        self.stem = nn.Conv2d(OWN + 2 * OTHER + channels, channels, 3, padding=1)
+        self.scale, self.grid, self.channels, self.future = scale, grid, channels, future
+        self.stem = nn.Conv2d(OWN + (1 + future) * OTHER, channels, 3, padding=1)
+        self.memory = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         modulation = nn.Linear(16, 2 * channels)
         self.condition = nn.Sequential(nn.Linear(1, 16), nn.ReLU(), modulation)
         body = [nn.Conv2d(channels, channels, 3, padding=1) for _ in range(layers)]
         self.body = nn.Sequential(*(m for conv in body for m in (conv, nn.LeakyReLU(SLOPE, inplace=True))))
         self.luma_head = nn.Conv2d(channels, 4 * scale**2, 3, padding=1)
         self.chroma_head = nn.Conv2d(channels, 2 * scale**2, 1)
-        for layer in (self.stem, *body, modulation, self.luma_head, self.chroma_head):
+        for layer in (self.stem, self.memory, *body, modulation, self.luma_head, self.chroma_head):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
-        for layer in (self.stem, *body):
+        for layer in (self.stem, self.memory, *body):
             nn.init.kaiming_normal_(layer.weight, a=SLOPE)
         self.register_buffer("luma_filters", luma_bicubic_filters(scale), persistent=False)
         self.register_buffer("chroma_filters", chroma_bicubic_filters(scale), persistent=False)
@@ -103,16 +104,18 @@ class CompactVSR(nn.Module):
         Raises `CorruptWeights` where the shapes don't fit.
         """
         own = self.state_dict()
-        shapes = {key: value.shape for key, value in own.items()} | {"stem.weight": torch.Size((self.channels, OWN, 3, 3))}
-        faults = sorted(key for key in own.keys() | tensors.keys() if key not in tensors or shapes.get(key) != tensors[key].shape)
+        wanted = {key: value.shape for key, value in own.items() if key != "memory.weight"}
+        wanted["stem.weight"] = torch.Size((self.channels, OWN, 3, 3))
+        faults = sorted(k for k in wanted.keys() | tensors.keys() if k not in tensors or wanted.get(k) != tensors[k].shape)
         if faults:
             raise CorruptWeights(
                 f"CompactVSR can't begin with these weights: {', '.join(faults)}",
                 hint="Choose a CompactSR of the same width and depth.",
             )
-        stem = torch.zeros_like(own["stem.weight"])
-        stem[:, :OWN] = tensors["stem.weight"]
-        self.load_state_dict({**tensors, "stem.weight": stem})
+        for key in ("stem.weight", "memory.weight"):
+            own[key].zero_()
+        own["stem.weight"][:, :OWN] = tensors["stem.weight"]
+        self.load_state_dict({**own, **{key: value for key, value in tensors.items() if key != "stem.weight"}})
 
     def forward(self, y: Tensor, uv: Tensor, crf: Tensor) -> tuple[Tensor, Tensor]:
         """Upscale clips of planes of code value / peak.
@@ -140,7 +143,8 @@ class CompactVSR(nn.Module):
         frames = [self.prepare(y[:, t], uv[:, t], peak) for t in range(y.shape[1])]
         film, features = self.film(crf), None
         for t, frame in enumerate(frames):
-            seen = self.see(frame, frames[t - 1] if t else None, frames[t + 1] if t + 1 < len(frames) else None)
+            after = frames[t + 1] if self.future and t + 1 < len(frames) else None
+            seen = self.see(frame, frames[t - 1] if t else None, after)
             features = self.advance(seen, features, film)
             yield frame, features
 
@@ -154,12 +158,12 @@ class CompactVSR(nn.Module):
         uv = F.pad(uv.float() / peak, (0, y.shape[3] // 2 - uv.shape[3], 0, y.shape[2] // 2 - uv.shape[2]), mode="replicate")
         return Frame(y, uv, F.pixel_unshuffle(y, 2).contiguous(memory_format=torch.channels_last))
 
-    def see(self, frame: Frame, before: Frame | None, after: Frame | None) -> Seen:
+    def see(self, frame: Frame, before: Frame | None, after: Frame | None = None) -> Seen:
         """Search a frame in its neighbours; None at the ends of a clip. Independent of all other frames."""
         batch, _, height, width = frame.cells.shape
         nothing = frame.cells.new_zeros(batch, OTHER, height, width)
         parts, rows, trust = [frame.cells - 0.5, frame.uv - 0.5], None, None
-        for neighbour in (before, after):
+        for neighbour in (before, after)[: 1 + self.future]:
             if neighbour is None:
                 parts.append(nothing)
                 continue
@@ -173,7 +177,7 @@ class CompactVSR(nn.Module):
                 if neighbour is before:
                     size = (2 * height * self.grid, 2 * width * self.grid)
                     rows, trust = rows_index(fine, size, 2 * self.grid), found
-        return Seen(torch.cat(parts, 1).contiguous(memory_format=torch.channels_last), rows, trust)
+        return Seen(self.stem(torch.cat(parts, 1).contiguous(memory_format=torch.channels_last)), rows, trust)
 
     def film(self, crf: Tensor) -> tuple[Tensor, Tensor]:
         """Gain and shift (N,C,1,1) of the stem's channels for CRFs (N,)."""
@@ -182,12 +186,9 @@ class CompactVSR(nn.Module):
 
     def advance(self, seen: Seen, before: Tensor | None, film: tuple[Tensor, Tensor]) -> Tensor:
         """Features (N,C,H/2,W/2) of a frame from those of the frame before it."""
-        if before is None or seen.rows is None or seen.trust is None:
-            batch, _, height, width = seen.inputs.shape
-            known = seen.inputs.new_zeros(batch, self.channels, height, width)
-        else:
-            known = fetch(before, seen.rows, 2 * self.grid) * seen.trust
-        features = self.stem(torch.cat([seen.inputs, known], 1))
+        features = seen.stem
+        if before is not None and seen.rows is not None and seen.trust is not None:
+            features = features + self.memory(fetch(before, seen.rows, 2 * self.grid) * seen.trust)
         features = F.leaky_relu_(torch.addcmul(film[1], features, film[0]), SLOPE)
         return features + self.body(features)
 

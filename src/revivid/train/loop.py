@@ -16,6 +16,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from ..networks.precision import best_dtype
 from ..weights import embedded
 from .data import Scene, held_out, load, prepare
 from .losses import planes_loss
-from .patches import Patches
+from .patches import Batch, Patches
 from .plot import plot_log
 from .recipe import TrainingRecipe, TrainSettings, load_recipe
 
@@ -92,6 +93,10 @@ class Training:
             frames=self.settings.frames or None,
         )
         self.dtype = best_dtype()
+        self.parameters = list(self.network.parameters())
+        # Parts of a batch side by side, one thread each: threads inside small layers wait for each other, badly on a busy machine.
+        self.threads = torch.get_num_threads()
+        self.pool = ThreadPoolExecutor(self.threads, "revivid-train", initializer=torch.set_num_threads, initargs=(1,))
 
     def finish(self, report: Report | None = None) -> Path:
         """Run the iterations that are left; returns the weight file."""
@@ -116,13 +121,14 @@ class Training:
         batch = self.patches.batch(self.iteration)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.iteration, self.settings)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            y, uv = self.network(batch.y, batch.uv, batch.crf)
-        loss = planes_loss(
-            y, uv, batch.truth_y, batch.truth_uv, epsilon=self.settings.epsilon, chroma_weight=self.settings.chroma_weight
-        )
+        loss = 0.0
         self.optimiser.zero_grad()
-        loss.backward()
+        parts = batch.split(self.threads)
+        for part, (value, gradients) in zip(parts, self.pool.map(self._gradients, parts), strict=True):
+            share = len(part.crf) / len(batch.crf)
+            loss += share * value
+            for parameter, gradient in zip(self.parameters, gradients, strict=True):
+                parameter.grad = share * gradient if parameter.grad is None else parameter.grad.add_(gradient, alpha=share)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.optimiser.step()
         self.iteration += 1
@@ -130,7 +136,15 @@ class Training:
         keep = min(self.settings.ema, self.iteration / (self.iteration + 10))
         for key, value in self.network.state_dict().items():
             self.average[key].lerp_(value, 1 - keep)
-        return loss.item()
+        return loss
+
+    def _gradients(self, part: Batch) -> tuple[float, tuple[Tensor, ...]]:
+        """Loss and gradients of a part of a batch."""
+        settings = self.settings
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            y, uv = self.network(part.y, part.uv, part.crf)
+        loss = planes_loss(y, uv, part.truth_y, part.truth_uv, epsilon=settings.epsilon, chroma_weight=settings.chroma_weight)
+        return loss.item(), torch.autograd.grad(loss, self.parameters)
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:

@@ -5,6 +5,7 @@ Batch i depends on the seed and on i alone, so a resumed run sees exactly what a
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,11 @@ class Batch:
     #: The same `scale` times larger.
     truth_y: Tensor
     truth_uv: Tensor
+
+    def split(self, count: int) -> list[Batch]:
+        """Up to `count` parts of nearly the same number of patches."""
+        fields = [getattr(self, field.name).tensor_split(min(count, len(self.crf))) for field in dataclasses.fields(self)]
+        return [Batch(*part) for part in zip(*fields, strict=True)]
 
 
 class Patches:
