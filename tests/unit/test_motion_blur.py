@@ -14,11 +14,12 @@ import torch
 
 from revivid.color import clip_to_rgb
 from revivid.degrade.light import from_linear, to_linear
-from revivid.degrade.motion_blur import PAPER_SHUTTERS, Shutter, blur_clip, film_blurred
+from revivid.degrade.motion_blur import PAPER_SHUTTERS, Shutter, blur_clip, film_blurred, slow_and_blur
 from revivid.degrade.movement import Movement, random_movement
 from revivid.degrade.moving_picture import MovingPicture
 from revivid.degrade.shot import Patch, Shot, ShotSettings, random_shot
 from revivid.errors import ShapeError, UsageError
+from revivid.media.slow_motion import slowed
 from revivid.types import Clip, ColorSpec
 
 COLOR = ColorSpec(1, 1, 1, True, 8)
@@ -233,3 +234,58 @@ def test_too_few_frames() -> None:
 def test_shutters_that_make_no_sense(frames: int, gap: int) -> None:
     with pytest.raises(UsageError):
         Shutter(frames, gap)
+
+
+def waves(t: float, height: int = 64, width: int = 96) -> np.ndarray:
+    """A pattern that moves eight pixels to the left per unit of time."""
+    y, x = np.mgrid[:height, :width]
+    x = x + 8 * t
+    return (120 + 60 * np.sin(x / 5) * np.cos(y / 7) + 30 * np.sin(x / 3 + y / 4)).round()
+
+
+#: Away from what comes into view or leaves it between two frames.
+INNER = np.s_[8:-8, 8:-24]
+
+
+def test_slow_motion_finds_the_frames_between() -> None:
+    clip = clip_of(np.stack([waves(t) for t in range(5)]), rate=24)
+    fine = slowed(clip, 10)
+    assert len(fine) == 41
+    assert fine.times == tuple(Fraction(k, 240) for k in range(41))
+    assert fine.durations == (Fraction(1, 240),) * 40 + (Fraction(1, 24),)
+    assert np.array_equal(fine.planes[0][::10], clip.planes[0])
+    for k in range(10, 31):
+        pictures = (fine.planes[0][k], clip.planes[0][round(k / 10)])
+        error, repeated = (np.square(picture - waves(k / 10))[INNER].mean() for picture in pictures)
+        assert error <= (0.15 if 3 <= k % 10 <= 7 else 1) * repeated
+
+
+def test_slow_motion_at_uneven_times() -> None:
+    clip = clip_of(np.stack([waves(t) for t in range(3)]))
+    clip = replace(clip, times=(Fraction(1), Fraction(2), Fraction(4)), durations=(Fraction(1), Fraction(2), Fraction(5)))
+    fine = slowed(clip, 2)
+    assert fine.times == (1, Fraction(3, 2), 2, 3, 4)
+    assert fine.durations == (Fraction(1, 2), Fraction(1, 2), 1, 1, 5)
+    assert slowed(clip, 1) is clip
+    assert slowed(clip[:1], 10).times == (1,)
+
+
+def test_what_can_not_be_slowed() -> None:
+    with pytest.raises(ShapeError):
+        slowed(clip_of(np.zeros((3, 16, 90))), 4)
+    with pytest.raises(UsageError):
+        slowed(clip_of(np.zeros((3, 64, 90))), 0)
+    deep = np.zeros((3, 64, 64), np.uint16)
+    with pytest.raises(UsageError):
+        slowed(Clip((deep, deep[:, :32, :32], deep[:, :32, :32]), (0, 1, 2), (1, 1, 1), ColorSpec(bit_depth=10)), 2)  # type: ignore[arg-type]
+
+
+def test_ordinary_clips_are_blurred_along_their_motion() -> None:
+    clip = clip_of(np.stack([waves(t) for t in range(5)]), rate=24)
+    pair = slow_and_blur(clip, Shutter(7, 3, linear=False))
+    assert np.array_equal(pair.truth.planes[0], clip.planes[0][2:4])
+    assert pair.truth.times == clip.times[2:4]
+    for t in range(2):
+        expected = np.mean([waves(t + 2 + k / 10) for k in range(-3, 4)], axis=0)
+        assert np.square(pair.blurry.planes[0][t] - expected)[INNER].mean() < 4
+        assert np.square(pair.truth.planes[0][t] - expected)[INNER].mean() > 9

@@ -3,7 +3,8 @@
     B_t = mean of n frames, then m are left out: n + m = 10 makes 24 blurry frames a second; the truth X_t is the middle of the n
 
     photograph + Shot -> instants in linear light -> mean -> blurry, middle instant -> truth          film_blurred
-    clip at a high rate (a camera's, or slowed by media.slow_motion) -> mean of its frames            blur_clip
+    clip at a high rate -> mean of its frames                                                         blur_clip
+    clip at an ordinary rate -> interpolated frames between -> the same; truths are real frames       slow_and_blur
 
 How training data is made of it: `rng` seeded by the source's name, `shot = random_shot(...)`, `pair = film_blurred(...)`; then
 `codecs.loop.encode_decode(pair.blurry)` for coded blur, `Noise(sigma, seed=...).apply(pair.blurry)` for noise. `pair.truth` and
@@ -23,6 +24,7 @@ import torch
 
 from ..color import clip_to_rgb, rgb_to_planes
 from ..errors import ShapeError, UsageError
+from ..media.slow_motion import slowed
 from ..types import Clip, ColorSpec
 from .light import from_linear, to_linear
 from .moving_picture import MovingPicture
@@ -119,6 +121,16 @@ def blur_clip(clip: Clip, shutter: Shutter, first: int | None = None) -> Blurred
     durations += (durations[-1] if durations else sum(windows[0].durations, Fraction(0)),)
     truth = Clip(truth.planes, truth.times, durations, clip.color)
     return BlurredPair(truth, truth.with_planes(y, u, v))
+
+
+def slow_and_blur(clip: Clip, shutter: Shutter) -> BlurredPair:
+    """A clip of an ordinary rate, its frames from the third to the last but one blurred along their motion; truths are untouched.
+
+    As `blur_clip` of a clip with interpolated frames, as many as the shutter's period has. Where interpolation errs, the blurry
+    frame shows it; the truth doesn't. (The second frame is left out because the search for motion begins badly: ten times the
+    error of the later ones on a moving pattern.) Raises what `blur_clip` and `media.slow_motion.slowed` raise.
+    """
+    return blur_clip(slowed(clip, shutter.period), shutter, first=2 * shutter.period)
 
 
 def _mean_light(window: Clip) -> tuple[np.ndarray, ...]:
