@@ -11,7 +11,7 @@ from torch import Tensor
 
 from revivid import networks
 
-_VRT = {"depths": [4] * 7 + [2] * 2, "embed_dims": [16] * 7 + [16] * 2, "num_heads": [2] * 9, "indep_reconsts": [8],
+_VRT = {"depths": [2] * 7 + [1] * 2, "embed_dims": [16] * 7 + [16] * 2, "num_heads": [2] * 9, "indep_reconsts": [8],
         "img_size": [2, 16, 16], "window_size": [2, 4, 4], "deformable_groups": 4}  # fmt: skip
 #: name -> network, hyper-parameters, arguments of the engine.
 NETWORKS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {

@@ -99,7 +99,7 @@ class BasicVSRPlusPlus(ShuffleHead):
             tasks=("super-resolve",) if is_low_res_input else ("deartifact", "deblur", "denoise"),
             kind="clip", scale=4 if is_low_res_input else 1, temporal_reach=None,
             size_multiple=32 if is_low_res_input else 4, tile_multiple=32 if is_low_res_input else 128,
-            bytes_per_pixel=max(9400, 3100 + 124 * c) / shrink,
+            bytes_per_pixel=(7400 + 57 * c) / shrink + (0 if is_low_res_input else 280),
             bytes_per_frame_pixel=20 * c / shrink + (430 if is_low_res_input else 60), licence="Apache-2.0",
             paper='Chan et al., "BasicVSR++", CVPR 2022',
         )  # fmt: skip

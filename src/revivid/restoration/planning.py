@@ -76,8 +76,6 @@ class Planner:
     budget: Budget
     #: What the weights take.
     weight_bytes: int = 0
-    #: Bytes of an activation over those of float32.
-    precision: float = 1.0
 
     def plan(self, height: int, width: int, *, frames: int | None = None, tile_pixels: int | None = None) -> Layout:
         """The layout with the least computing per frame; among equals, the one with the longest windows.
@@ -184,7 +182,7 @@ class Planner:
         for side in (tile_height, tile_width):
             extended *= max(-(-side // traits.size_multiple) * traits.size_multiple, traits.tile_multiple)
         per_pixel = traits.bytes_per_pixel + frames * traits.bytes_per_frame_pixel
-        computing = int(self.precision * per_pixel * extended) + self.weight_bytes + FIXED_BYTES
+        computing = int(per_pixel * extended) + self.weight_bytes + FIXED_BYTES
         picture, out = 4 * traits.channels * pixels, 12 * traits.scale**2 * pixels
         waiting = (max(traits.extends) + 1 if traits.streams else frames) * picture
         # What the last window left to fade into, or the picture on its way out.
