@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from revivid.color import clip_to_rgb
+from revivid.degrade.draw import BlurRange, NoiseRange, blurred_clip, blurred_photo
 from revivid.degrade.light import from_linear, to_linear
 from revivid.degrade.motion_blur import PAPER_SHUTTERS, Shutter, blur_clip, film_blurred, slow_and_blur
 from revivid.degrade.movement import Movement, random_movement
@@ -289,3 +290,34 @@ def test_ordinary_clips_are_blurred_along_their_motion() -> None:
         expected = np.mean([waves(t + 2 + k / 10) for k in range(-3, 4)], axis=0)
         assert np.square(pair.blurry.planes[0][t] - expected)[INNER].mean() < 4
         assert np.square(pair.truth.planes[0][t] - expected)[INNER].mean() > 9
+
+
+def test_random_pairs_are_reproducible() -> None:
+    def pairs(seed: int) -> list[Clip]:
+        rng = np.random.default_rng(seed)
+        filmed = blurred_photo(photo(), (64, 96), 2, rng)
+        slow = blurred_clip(clip_of(np.stack([waves(t) for t in range(5)]), rate=24), rng)
+        noisy = NoiseRange(5, 50).draw(rng).apply(filmed.truth)
+        return [filmed.truth, filmed.blurry, slow.truth, slow.blurry, noisy]
+
+    for one, two in zip(pairs(3), pairs(3), strict=True):
+        assert all(np.array_equal(p, q) for p, q in zip(one.planes, two.planes, strict=True))
+    assert not np.array_equal(pairs(3)[1].planes[0], pairs(4)[1].planes[0])
+
+
+def test_some_random_pairs_are_sharp() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [BlurRange(sharp=0.3).draw(rng) for _ in range(300)]
+    assert 60 < sum(shutter.frames == 1 for shutter in drawn) < 120
+    assert {shutter.frames for shutter in drawn} == {1, 5, 7, 9}
+    assert {shutter.period for shutter in drawn} == {10}
+    pair = blurred_clip(clip_of(np.stack([waves(t) for t in range(4)])), rng, BlurRange(sharp=1))
+    assert np.array_equal(pair.truth.planes[0], pair.blurry.planes[0])
+    assert len(pair.truth) == 1
+    filmed = blurred_photo(photo(), (64, 96), 3, rng, BlurRange(sharp=1))
+    assert np.array_equal(filmed.truth.planes[0], filmed.blurry.planes[0])
+
+
+def test_clips_too_short_to_slow() -> None:
+    with pytest.raises(ShapeError):
+        blurred_clip(clip_of(np.zeros((3, 64, 64))), np.random.default_rng(0))

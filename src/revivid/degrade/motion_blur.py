@@ -6,9 +6,7 @@
     clip at a high rate -> mean of its frames                                                         blur_clip
     clip at an ordinary rate -> interpolated frames between -> the same; truths are real frames       slow_and_blur
 
-How training data is made of it: `rng` seeded by the source's name, `shot = random_shot(...)`, `pair = film_blurred(...)`; then
-`codecs.loop.encode_decode(pair.blurry)` for coded blur, `Noise(sigma, seed=...).apply(pair.blurry)` for noise. `pair.truth` and
-`pair.blurry` have the same size, times and number of frames; store both once, for making them costs more than training on them.
+`draw` makes training pairs of both, with random shots and shutters.
 """
 
 from __future__ import annotations
@@ -130,6 +128,10 @@ def slow_and_blur(clip: Clip, shutter: Shutter) -> BlurredPair:
     frame shows it; the truth doesn't. (The second frame is left out because the search for motion begins badly: ten times the
     error of the later ones on a moving pattern.) Raises what `blur_clip` and `media.slow_motion.slowed` raise.
     """
+    if len(clip) < 4:
+        raise ShapeError(f"{len(clip)} frames are too few to blur along their motion; it takes four")
+    if shutter.frames == 1:
+        return BlurredPair(clip[2:-1], clip[2:-1])
     return blur_clip(slowed(clip, shutter.period), shutter, first=2 * shutter.period)
 
 
