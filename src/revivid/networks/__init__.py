@@ -48,7 +48,12 @@ def names() -> list[str]:
 
 
 def build(name: str, **hyperparameters: object) -> torch.nn.Module:
-    """Make a network with random weights; an unknown name or hyper-parameter is a `UsageError` that lists the known ones."""
+    """Make a network with random weights; an unknown name or hyper-parameter is a `UsageError` that lists the known ones.
+
+    Weights of convolutions lie channels last in memory, as the activations do: otherwise every call would turn them first.
+    """
+    import torch  # late: importing the names costs nothing
+
     if name not in TABLE:
         raise UsageError(f"there is no network {name!r}", hint=f"Known: {', '.join(names())}.")
     module_name, class_name = TABLE[name].split(":")
@@ -57,7 +62,7 @@ def build(name: str, **hyperparameters: object) -> torch.nn.Module:
     unknown = sorted(set(hyperparameters) - set(known))
     if unknown:
         raise UsageError(f"{name} has no hyper-parameter {', '.join(unknown)}", hint=f"Known: {', '.join(known)}.")
-    return cls(**hyperparameters)
+    return cls(**hyperparameters).to(memory_format=torch.channels_last)
 
 
 def load_published(module: torch.nn.Module, state_dict: Mapping[str, torch.Tensor]) -> torch.nn.Module:
