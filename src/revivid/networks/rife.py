@@ -136,7 +136,9 @@ class RIFE(nn.Module):
         if variant not in VARIANTS:
             raise UsageError(f"RIFE has no variant {variant!r}", hint=f"Known: {', '.join(VARIANTS)}.")
         self.any_time, double_resolution = variant == "m", variant == "2R"
-        self.traits = replace(RIFE.traits, any_time=self.any_time)
+        self.traits = replace(
+            RIFE.traits, any_time=self.any_time, bytes_per_pixel=RIFE.traits.bytes_per_pixel * (3 if double_resolution else 1)
+        )
         extra = 1 if self.any_time else 0
         self.block0 = FlowBlock(6 + extra, 240, double_resolution)
         self.block1 = FlowBlock(17 + extra, 150, double_resolution)
