@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -100,15 +101,17 @@ def test_limits_of_the_process_count(monkeypatch):
     assert memory.available_bytes() == memory.FALLBACK_BYTES
 
 
-TRAITS = {name: small.build(name)[0].traits for name in small.NETWORKS}
+@cache
+def traits_of(name: str) -> Traits:
+    return small.build(name)[0].traits
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(sorted(TRAITS)), st.integers(1, 3000), st.integers(1, 3000), st.integers(20, 36))
+@given(st.sampled_from(sorted(small.NETWORKS)), st.integers(1, 3000), st.integers(1, 3000), st.integers(20, 36))
 def test_a_plan_keeps_to_the_budget_or_says_what_it_would_need(name, height, width, power):
-    budget = 2**power
+    budget, traits = 2**power, traits_of(name)
     try:
-        layout = Planner(TRAITS[name], Budget(budget)).plan(height, width)
+        layout = Planner(traits, Budget(budget)).plan(height, width)
     except NotEnoughMemory:
         assert budget < 2**34, "this much is enough for the smallest tile of any frame"
         return
@@ -118,13 +121,13 @@ def test_a_plan_keeps_to_the_budget_or_says_what_it_would_need(name, height, wid
         assert (axis.spans[0][0], axis.spans[-1][1]) == (0, size)
         if len(axis.spans) > 1:
             tile = axis.spans[0][1]
-            assert tile % TRAITS[name].tile_multiple == 0
-            assert axis.margin >= (TRAITS[name].spatial_reach or 0)
-    assert layout.frames % TRAITS[name].frame_multiple == 0 or layout.frames == 1
+            assert tile % traits.tile_multiple == 0
+            assert axis.margin >= (traits.spatial_reach or 0)
+    assert layout.frames % traits.frame_multiple == 0 or layout.frames == 1
 
 
 def test_more_memory_means_less_computing():
-    planner = Planner(TRAITS["basicvsr"], Budget(0))
+    planner = Planner(traits_of("basicvsr"), Budget(0))
     costs = []
     for budget in (5 * GIB // 4, 2 * GIB, 6 * GIB, 64 * GIB):
         layout = replace(planner, budget=Budget(budget)).plan(540, 960)
@@ -142,7 +145,8 @@ def test_an_accelerator_has_a_budget_of_its_own():
 
 
 def test_every_network_declares_its_memory():
-    for name, traits in TRAITS.items():
+    for name in small.NETWORKS:
+        traits = traits_of(name)
         assert traits.bytes_per_pixel + traits.bytes_per_frame_pixel > 100, name
         assert traits.streams == (traits.state_bytes_per_pixel > 0), name
 
