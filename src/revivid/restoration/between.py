@@ -119,7 +119,7 @@ class Interpolator:
         """(K, 3, h, w) -> (1, 3, h, w)."""
         told = {"time": time} if self._traits.kind == "pair" else {}
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
-            return self._module(frames[None].to(self._device), **told)[0].float().clamp(0, 1)
+            return self._module(frames[None].to(self._device), **told)[0].to(frames.device, torch.float32).clamp(0, 1)
 
     @cached_property
     def _module(self) -> Any:
@@ -130,7 +130,7 @@ class Interpolator:
         memory = default_budget() if self._memory is None else self._memory
         on_device = device_budget(self._device)
         budget = Budget(memory, None if on_device is None else min(on_device, self._memory or on_device))
-        return Planner(self._traits, budget, self._weight_bytes, self._dtype.itemsize / 4)
+        return Planner(self._traits, budget, self._weight_bytes)
 
 
 def interpolator(name: str | None, conditions: Conditions, module: nn.Module | None = None) -> Interpolator:
