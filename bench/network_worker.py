@@ -63,7 +63,9 @@ class Form:
         self.call = caller(self.module)
         if form == "literal":
             assert case.literal is not None
-            literal = case.literal(self.module.state_dict(), **case.hyperparameters)
+            # Rows last in memory, as a straightforward implementation has its weights and so all of its tensors.
+            weights = {name: value.contiguous() for name, value in self.module.state_dict().items()}
+            literal = case.literal(weights, **case.hyperparameters)
             self.call = (lambda clip: literal(clip, SIGMA)) if self.module.traits.noise == "argument" else literal
         self.input = picture(case.shape)
 

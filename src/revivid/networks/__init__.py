@@ -62,7 +62,11 @@ def build(name: str, **hyperparameters: object) -> torch.nn.Module:
     unknown = sorted(set(hyperparameters) - set(known))
     if unknown:
         raise UsageError(f"{name} has no hyper-parameter {', '.join(unknown)}", hint=f"Known: {', '.join(known)}.")
-    return cls(**hyperparameters).to(memory_format=torch.channels_last)
+    network = cls(**hyperparameters)
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def load_published(module: torch.nn.Module, state_dict: Mapping[str, torch.Tensor]) -> torch.nn.Module:
