@@ -20,9 +20,9 @@ def _super_resolve(conditions: Conditions, *, scale: int, network: str | None = 
         from .published import Published
 
         return Published("super-resolve", network, conditions, scale=scale)
-    from .super_resolve import SuperResolve
+    from .video_super_resolve import super_resolve
 
-    return SuperResolve(scale, conditions.crf, network)
+    return super_resolve(scale, conditions.crf, network)
 
 
 def _deblur(conditions: Conditions, *, network: str | None = None) -> Stage:
