@@ -66,7 +66,7 @@ def test_stopping_early_leaves_the_stage_usable(stage: VideoSuperResolve) -> Non
     clip = video(4)
     stream = stage(clip[t : t + 1] for t in range(4))
     next(stream)
-    stream.close()
+    del stream
     assert len(stage.process(clip)) == 4
 
 
