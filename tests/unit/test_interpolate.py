@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -287,13 +288,20 @@ def test_frames_that_do_not_fit_the_memory_are_cut_into_tiles() -> None:
     assert len(parts.asked) > 1
 
 
+@pytest.fixture
+def no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine on which nothing was fetched."""
+    monkeypatch.setenv("REVIVID_WEIGHTS", str(tmp_path / "weights"))
+
+
+@pytest.mark.usefixtures("no_weights")
 def test_the_stage_is_built_by_name() -> None:
     with pytest.raises(MissingWeights, match="rife-m"):
         list(restore_clips([video(2)], StageSpec("interpolate", {"rate": "60000/1001", "network": "rife-m"})))
     with pytest.raises(MissingWeights, match="nobody"):
         list(restore_clips([video(2)], StageSpec("interpolate", {"factor": 2, "network": "nobody"})))
     with pytest.raises(UsageError, match="not for interpolation"):
-        list(restore_clips([video(2)], StageSpec("interpolate", {"factor": 2, "network": "vrt-deblur-dvd"})))
+        list(restore_clips([video(2)], StageSpec("interpolate", {"factor": 2, "network": "fastdvdnet"})))
 
 
 @pytest.mark.skipif("compactinterp-x2" in embedded.names(), reason="the package has an interpolator")
@@ -304,6 +312,7 @@ def test_without_a_network_the_choices_are_named() -> None:
     assert "ifrnet-s" in caught.value.hint
 
 
+@pytest.mark.usefixtures("no_weights")
 def test_planning_needs_no_weights() -> None:
     stage = Interpolate(rate=60, network="vrt-interpolate-vimeo")
     assert stage.describe() == "interpolate to 60 frames/s with vrt-interpolate-vimeo"
