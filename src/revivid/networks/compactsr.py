@@ -29,6 +29,10 @@ MAX_CRF = 51.0
 class CompactSR(nn.Module):
     """Super-resolution of single frames that came out of a video encoder, told by how much they were compressed.
 
+    Planes y (N,1,H,W) and uv (N,2,H/2,W/2) of code value / peak, any size, and the CRF -> planes of `scale` times the size.
+    An output pixel depends on 2 * (layers + 2) + 1 pixels of input on each side, and on no other frame. Its weights come inside
+    the package, under the package's own licence (Apache-2.0).
+
     `scale`: 2 or 4. `channels`: width, best in multiples of 16. `layers`: 3x3 convolutions between the first and the heads.
     With its zero-initialised heads the untrained network is exactly bicubic interpolation.
     """
