@@ -26,6 +26,7 @@ def restore(
     preset: common.Preset = None,
     memory: tasks.Memory = None,
     precision: tasks.Precision = "fp32",
+    device: tasks.Device = "auto",
     input_crf: tasks.InputCrf = None,
     out_codec: common.OutCodec = "auto",
     out_crf: common.OutCrf = None,

@@ -28,6 +28,7 @@ def roundtrip(
     out_codec: common.OutCodec = "auto",
     out_crf: common.OutCrf = None,
     memory: tasks.Memory = None,
+    device: tasks.Device = "auto",
     fps: common.Fps = None,
     measure_every: common.Every = 1,
     start: common.Start = None,
@@ -45,11 +46,11 @@ def roundtrip(
     from ..workflows import roundtrip as workflow
 
     target = folder or str(Path(source).with_suffix("")) + "-roundtrip"
-    options = common.chosen(ctx, "source", "folder", "out_codec", "out_crf", "memory", "measure_every", "dry_run", "as_json")
+    back = {"out_codec": out_codec, "out_crf": out_crf, "memory": memory, "device": device}
+    options = common.chosen(ctx, "source", "folder", "measure_every", "dry_run", "as_json", *back)
     if dry_run:
         common.print_plan(workflow.plan_roundtrip(source, target, **options), as_json)
         return
-    back = {"out_codec": out_codec, "out_crf": out_crf, "memory": memory}
     with ProgressDisplay(as_json) as progress:
         result = workflow.roundtrip(source, target, restore_options=back, measure_every=measure_every, progress=progress, **options)
     report = result.report

@@ -36,5 +36,6 @@ Memory = Annotated[
 Precision = Annotated[
     str, typer.Option(help="What published networks compute in: fp32 or bf16.", autocompletion=complete.precisions)
 ]
+Device = Annotated[str, typer.Option(help="What published networks compute on: auto, cpu, cuda, cuda:1, mps.")]
 InputCrf = Annotated[float | None, typer.Option(help="CRF of the input; default: recipe, stream, else 28.")]
 

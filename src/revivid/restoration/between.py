@@ -51,6 +51,7 @@ class Interpolator:
         dtype: torch.dtype = torch.float32,
         memory: int | None = None,
         any_time: bool = True,
+        device: torch.device = torch.device("cpu"),
     ) -> None:
         self.name, self._load, self._memory = name, load, memory
         traits: Traits = outline.traits  # type: ignore[assignment]
@@ -60,8 +61,7 @@ class Interpolator:
         self._any_time = any_time and traits.any_time
         self._dtype = dtype if dtype != torch.bfloat16 or traits.bf16 else torch.float32
         self._weight_bytes = sum(4 * part.numel() for part in outline.parameters())
-        declared = next((part.device for part in outline.parameters()), torch.device("cpu"))
-        self._device = torch.device("cpu") if declared.type == "meta" else declared
+        self._device = device
         #: How many frames it takes: 2, or 4 evenly spaced ones.
         self.frames = traits.min_frames
 
@@ -141,7 +141,8 @@ def interpolator(name: str | None, conditions: Conditions, module: nn.Module | N
     """
     told: dict[str, Any] = {"memory": conditions.memory}
     if module is not None:
-        return Interpolator(type(module).__name__, module, lambda: module, dtype=conditions.dtype, **told)
+        there = next((part.device for part in module.parameters()), torch.device("cpu"))
+        return Interpolator(type(module).__name__, module, lambda: module, dtype=conditions.dtype, device=there, **told)
     if name is None and DEFAULT not in embedded.names():
         raise UsageError("frame interpolation needs a network", hint=_choices())
     name = name or DEFAULT
@@ -149,8 +150,9 @@ def interpolator(name: str | None, conditions: Conditions, module: nn.Module | N
         own = load_embedded(name)
         return Interpolator(name, own, lambda: own, dtype=best_dtype(), **told)
     entry = catalogue.entry(name)
+    told |= {"dtype": conditions.dtype, "device": conditions.device}
     return Interpolator(
-        name, outline(entry), lambda: load_catalogued(name), dtype=conditions.dtype, any_time=not entry.middle_only, **told
+        name, outline(entry), lambda: load_catalogued(name, conditions.device), any_time=not entry.middle_only, **told
     )
 
 

@@ -13,7 +13,7 @@ from ..weights.catalogue import Entry
 from ..weights.convert import convert
 
 
-def load_catalogued(name: str) -> torch.nn.Module:
+def load_catalogued(name: str, device: torch.device | str = "cpu") -> torch.nn.Module:
     """The network of the catalogue's checkpoint `name` with its weights, in eval mode, as `networks.build` makes it.
 
     The checkpoint is converted on first use. Nothing is downloaded: `MissingWeights` says how to get it where it isn't here.
@@ -28,7 +28,7 @@ def load_catalogued(name: str) -> torch.nn.Module:
     except (SafetensorError, OSError) as fault:
         raise CorruptWeights(f"{path} is not a whole safetensors file: {fault}", hint="Delete it.") from fault
     network = networks.build(entry.network, **entry.hyperparameters)
-    return networks.load_published(network, tensors).eval()
+    return networks.load_published(network, tensors).eval().to(device)
 
 
 def outline(entry: Entry) -> torch.nn.Module:

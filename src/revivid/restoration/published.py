@@ -154,8 +154,11 @@ class Published(Stage):
             level = _noise_level(first) if any(step.sigma == "auto" for step in self.steps) else None
             if level is not None:
                 self._said.append(f"noise estimated at sigma {level:.1f}")
-            self._engines = [self._engine(step, load_catalogued(step.entry.name), level) for step in self.steps]
+            self._engines = [self._engine(step, self._loaded(step), level) for step in self.steps]
         return chain((first,), clips)
+
+    def _loaded(self, step: Step) -> torch.nn.Module:
+        return load_catalogued(step.entry.name, self.conditions.device)
 
     def _engine(self, step: Step, module: torch.nn.Module, level: float | None = None) -> Engine:
         return Engine(

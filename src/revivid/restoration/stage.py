@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import torch
@@ -30,6 +30,8 @@ class Conditions:
     memory: int | None = None
     #: What published networks compute in: float32 for the published numbers, bfloat16 for speed where the processor has it.
     dtype: torch.dtype = torch.float32
+    #: What they compute on.
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
 class Stage(ABC):

@@ -82,6 +82,8 @@ class RestoreOptions(Source):
     memory: str | int | None = None
     #: What published networks compute in: fp32, or bf16.
     precision: str = "fp32"
+    #: What they compute on: auto (a CUDA device where there is one), cpu, cuda, cuda:1, mps.
+    device: str = "auto"
     #: auto: x264 for 8-bit, x265 for deeper video; or x265, x264, av1, ffv1.
     out_codec: str = "auto"
     out_crf: float | None = None

@@ -18,6 +18,7 @@ from ..media.write import Encoding, muxer_for
 from ..pipeline import ProgressFunction, chain
 from ..recipe import Recipe, StageSpec
 from ..restoration import build_all
+from ..restoration.device import find_device
 from ..restoration.geometry import Crop, PadToEven
 from ..restoration.stage import DEFAULT_CRF, Conditions, Stage
 from ..types import Clip
@@ -74,7 +75,12 @@ def restoration_stages(reader: VideoReader, options: RestoreOptions) -> tuple[li
         if not specs:
             notices.append("the recipe names no stage (the file was compressed at full size): frames pass as they decode")
     specs = with_networks(specs, options.network or ())
-    conditions = Conditions(_input_crf(reader, recipe, options, notices), options.memory, PRECISIONS[options.precision])  # type: ignore[arg-type]
+    conditions = Conditions(
+        crf=_input_crf(reader, recipe, options, notices),
+        memory=options.memory,  # type: ignore[arg-type]
+        dtype=PRECISIONS[options.precision],
+        device=find_device(options.device),
+    )
     try:
         stages = build_all(specs, conditions)
     except UsageError as exc:
