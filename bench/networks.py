@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all by default")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=10.0, help="how long to take turns over one case")
+    parser.add_argument("--seconds", type=float, default=6.0, help="how long to take turns over one case")
     parser.add_argument("--missing", action="store_true", help="only cases that the file has no result of")
     options = parser.parse_args()
     unknown = set(options.cases) - set(CASES)

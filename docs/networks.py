@@ -1,0 +1,162 @@
+"""Makes docs/networks.md from the catalogue, the networks' traits and results/networks.json: python docs/networks.py [--check]"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from revivid import networks
+from revivid.networks.traits import Traits
+from revivid.weights import catalogue
+from revivid.weights.catalogue import Entry
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "networks.md"
+RESULTS = ROOT / "results" / "networks.json"
+
+TASKS = {
+    "super-resolve": ("Super-resolution", "--super-resolve {scale}"),
+    "deblur": ("Deblurring", "--deblur"),
+    "denoise": ("Denoising", "--denoise 10"),
+    "deartifact": ("Compression artefacts", "--deartifact"),
+    "interpolate": ("Frame interpolation", "--interpolate 2"),
+}
+#: Our own, whose weights come inside the package: case of the bench -> hyper-parameters.
+OWN = {"compactsr-x2": {"scale": 2}, "compactsr-x4": {"scale": 4}}
+HEADER = "| name | network | parameters | GMACs per frame | ms per frame | ms per megapixel | published PSNR (SSIM) | licence |"
+
+INTRODUCTION = """# Networks
+
+<!-- made by docs/networks.py from the catalogue, the networks' traits and results/networks.json -->
+
+The networks that revivid ships, task by task. Published ones take their authors' checkpoints, which are fetched when you ask
+for them ([weights.md](weights.md)); our own come inside the package and need nothing.
+
+- **ms per frame, ms per megapixel**: one call on {cpu}, {threads} threads, float32, divided by its new frames and
+  by the megapixels of its output. The inputs are small ([results/networks.json](../results/networks.json) says which); time grows
+  with the pixels.
+- **GMACs per frame**: multiply-adds of convolutions, matrix products and attention for that input, bilinear sampling left out.
+- **published PSNR (SSIM)**: the publishers' first figures, with their test set; not measured by revivid.
+  `revivid weights show NAME` has all of them.
+- Checkpoints of one network that differ only in what they were trained on share their figures; "-": not measured.
+"""
+
+
+def page() -> str:
+    results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    machine = results["machine"]
+    parts = [INTRODUCTION.format(cpu=machine["cpu"], threads=machine["threads"])]
+    for task, (title, _) in TASKS.items():
+        entries = [entry for entry in catalogue.entries().values() if entry.task == task]
+        parts += [f"## {title}", "", HEADER, "|---|---|---:|---:|---:|---:|---|---|"]
+        if task == "super-resolve":
+            parts += [_own_row(name, results["cases"]) for name in OWN]
+        parts += [_row(entry, results["cases"]) for entry in entries]
+        parts += ["", *_use(task, entries), ""]
+    parts += _speed(results["cases"])
+    return "\n".join(parts) + "\n"
+
+
+def _row(entry: Entry, cases: dict[str, Any]) -> str:
+    case = cases.get(_case(entry), {})
+    millions = entry.parameters_m or case.get("parameters", 0) / 1e6
+    metric = next((f"{set_}: {_figures(values)}" for set_, values in entry.metrics.items()), "-")
+    licence = entry.licence + (" (non-commercial)" if entry.noncommercial else "")
+    return _cells(entry.name, entry.network, millions, case, metric, licence)
+
+
+def _own_row(name: str, cases: dict[str, Any]) -> str:
+    module = networks.build("compactsr", **OWN[name])
+    licence = f"{module.traits.licence} (inside the package)"  # type: ignore[union-attr]
+    millions = sum(parameter.numel() for parameter in module.parameters()) / 1e6
+    return _cells(name, "compactsr", millions, cases.get(name, {}), "[results/compactsr.json](../results/compactsr.json)", licence)
+
+
+def _cells(name: str, network: str, millions: float, case: dict[str, Any], metric: str, licence: str) -> str:
+    ours = case.get("revivid", {})
+    size = f"{millions:.3g} M" if millions else "-"
+    times = (ours.get("ms_per_frame", "-"), ours.get("ms_per_megapixel", "-"))
+    return f"| `{name}` | " + " | ".join(map(str, (network, size, case.get("gmacs_per_frame", "-"), *times, metric, licence))) + " |"
+
+
+def _case(entry: Entry) -> str:
+    """The entry that was measured for this one: itself, or one of the same network and hyper-parameters."""
+    from_bench = json.loads(RESULTS.read_text(encoding="utf-8"))["cases"]
+    same = [
+        other.name
+        for other in catalogue.entries().values()
+        if other.name in from_bench and other.network == entry.network and _shape(other) == _shape(entry)
+    ]
+    return entry.name if entry.name in from_bench else next(iter(same), "")
+
+
+def _shape(entry: Entry) -> dict[str, Any]:
+    """Hyper-parameters that decide what is computed."""
+    free = {"img_size"} if entry.network == "swinir" else set()
+    return {key: value for key, value in entry.hyperparameters.items() if key not in free}
+
+
+def _figures(values: tuple[float, ...]) -> str:
+    return f"{values[0]:g}" + (f" ({values[1]:g})" if len(values) > 1 else "")
+
+
+def _use(task: str, entries: list[Entry]) -> list[str]:
+    """How to fetch and use the task's networks, and what each of them is."""
+    first = entries[0]
+    scale = _traits(first).scale
+    option = TASKS[task][1].format(scale=scale)
+    lines = ["```bash", f"revivid weights fetch {first.name}", f"revivid restore IN -o OUT {option} --with {first.name}", "```", ""]
+    for network in dict.fromkeys(entry.network for entry in entries):
+        traits = _traits(next(entry for entry in entries if entry.network == network))
+        lines.append(f"- **{network}**: {traits.paper}. {_reach(traits)}")
+    return lines
+
+
+def _traits(entry: Entry) -> Traits:
+    return networks.build(entry.network, **entry.hyperparameters).traits  # type: ignore[return-value]
+
+
+def _reach(traits: Traits) -> str:
+    if traits.kind in ("image", "planes"):
+        time = "Frame by frame"
+    elif traits.kind == "pair":
+        time = "Two frames, " + ("any time between them" if traits.any_time else "the frame in the middle")
+    elif traits.temporal_reach is None:
+        time = "A frame depends on the whole clip"
+    else:
+        time = f"A frame depends on {traits.temporal_reach[0]} frames before and {traits.temporal_reach[1]} after it"
+    space = "without a bound in space" if traits.spatial_reach is None else f"{traits.spatial_reach} pixels to each side"
+    return f"{time}, {space}."
+
+
+def _speed(cases: dict[str, Any]) -> list[str]:
+    lines = [
+        "## Against the literal forms", "",
+        "The same weights and inputs through a straightforward implementation of each description (`bench/reference_*.py`), in",
+        "turns. Memory is what the first call adds; differences are in standard deviations of the output.", "",
+        "| case | input | times as fast | peak memory | of the literal form's | largest difference |",
+        "|---|---|---:|---:|---:|---:|",
+    ]  # fmt: skip
+    for name, case in cases.items():
+        if "speedup" in case:
+            shape = "x".join(map(str, case["input"]))
+            peak, ratio = round(case["revivid"]["peak_mb"]), round(100 * case["memory_ratio"])
+            largest = f"{case['difference']['largest']:.0e}"
+            lines.append(f"| `{name}` | {shape} | {case['speedup']} | {peak} MB | {ratio} % | {largest} |")
+    lines += ["", "## bfloat16", "", "Autocast against float32 with random weights, in standard deviations of the output.", ""]
+    lines += ["| case | mean | largest |", "|---|---:|---:|"]
+    return lines + [f"| `{name}` | {case['bf16']['mean']} | {case['bf16']['largest']} |" for name, case in cases.items()]
+
+
+def main() -> int:
+    wanted = page()
+    if "--check" in sys.argv:
+        return 0 if PAGE.exists() and PAGE.read_text(encoding="utf-8") == wanted else 1
+    PAGE.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
