@@ -121,8 +121,8 @@ def main() -> None:
         printed = subprocess.run([sys.executable, __file__, "--child", case], check=True, capture_output=True, text=True).stdout
         report["cases"][case] = {**json.loads(printed), "date": datetime.now(timezone.utc).date().isoformat()}
         print(case, report["cases"][case]["points"], report["cases"][case].get("state_per_pixel"), flush=True)
-    report["machine"] = describe_machine()
-    arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+        report["machine"] = describe_machine()
+        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":
