@@ -9,16 +9,20 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
+from revivid.degrade.noise import Noise
 from revivid.restoration.deconvolve import Deconvolve
 from revivid.restoration.geometry import Bicubic, Crop, PadToEven
 from revivid.restoration.stage import Stage
 from revivid.restoration.super_resolve import SuperResolve
+from revivid.restoration.video_super_resolve import VideoSuperResolve
 from revivid.types import Clip, ColorSpec
 from revivid.weights import embedded
 from revivid.workflows.compress import Downscale
+from revivid.workflows.degrade import AddNoise
 
 STAGES: dict[str, Callable[[], Stage]] = {
     **{f"super-resolve x{n}": lambda n=n: SuperResolve(n) for n in (2, 4) if f"compactsr-x{n}" in embedded.names()},
+    **{f"super-resolve video x{n}": lambda n=n: VideoSuperResolve(n) for n in (2, 4) if f"compactvsr-x{n}" in embedded.names()},
     "bicubic x1": lambda: Bicubic(1),
     "bicubic x2": lambda: Bicubic(2),
     "bicubic x4": lambda: Bicubic(4),
@@ -26,6 +30,7 @@ STAGES: dict[str, Callable[[], Stage]] = {
     "pad": PadToEven,
     "deconvolve": lambda: Deconvolve("motion:7,30"),
     "deconvolve by iteration": lambda: Deconvolve("gaussian:1.5", method="richardson-lucy", iterations=3),
+    "noise": lambda: AddNoise(Noise(12, seed=5)),
     "downscale 1/4": lambda: Downscale(4),
     "downscale 1/2": lambda: Downscale(2),
     "downscale 1": lambda: Downscale(1),

@@ -7,7 +7,7 @@ import os
 import typer
 
 from .. import __version__
-from . import compress, doctor, evaluate, probe, restore, roundtrip, train, weights
+from . import compress, degrade, doctor, evaluate, probe, restore, roundtrip, train, weights
 
 # typer reads this: with it `--show-completion` takes the shell's name instead of guessing it, which fails outside terminals.
 os.environ.setdefault("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
@@ -25,6 +25,7 @@ for command in (
     compress.compress,
     restore.restore,
     evaluate.evaluate,
+    degrade.degrade,
     probe.probe,
     doctor.doctor,
     train.train,

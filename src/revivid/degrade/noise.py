@@ -33,6 +33,8 @@ class Noise:
     def __post_init__(self) -> None:
         if not 0 <= self.sigma <= 255:
             raise UsageError(f"noise of sigma {self.sigma:g} makes no sense", hint="Give 8-bit code values, such as 10.")
+        if self.seed < 0:
+            raise UsageError(f"{self.seed} is no seed", hint="Give a whole number from 0.")
         if self.domain not in ("yuv", "rgb"):
             raise UsageError(f"noise in {self.domain!r} is not offered", hint='Choose "yuv" or "rgb".')
 
