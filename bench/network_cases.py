@@ -39,11 +39,11 @@ _PAIR, _SMALL_PAIR = (1, 2, 3, 256, 256), (1, 2, 3, 64, 64)
 CASES: dict[str, Case] = {
     "vrt-sr-reds-6": _published("vrt-sr-reds-6", _CLIP, _SMALL_CLIP, ReferenceVRT),
     "vrt-deblur-gopro": _published("vrt-deblur-gopro", _CLIP, _SMALL_CLIP, ReferenceVRT),
-    "vrt-denoise-davis": _published("vrt-denoise-davis", (1, 6, 4, 64, 64), (1, 2, 4, 64, 64), ReferenceVRT),
+    "vrt-denoise-davis": _published("vrt-denoise-davis", (1, 6, 4, 64, 64), (1, 2, 4, 64, 64)),
     "vrt-interpolate-vimeo": _published("vrt-interpolate-vimeo", (1, 4, 3, 64, 64), (1, 4, 3, 64, 64), ReferenceVRT),
     "swinir-sr-df2k-x4": _published("swinir-sr-df2k-x4", _IMAGE, _SMALL_IMAGE, ReferenceSwinIR),
     "swinir-light-x4": _published("swinir-light-x4", (1, 3, 128, 128), _SMALL_IMAGE, ReferenceSwinIR),
-    "swinir-real-large-x4-gan": _published("swinir-real-large-x4-gan", _IMAGE, _SMALL_IMAGE, ReferenceSwinIR),
+    "swinir-real-large-x4-gan": _published("swinir-real-large-x4-gan", _IMAGE, _SMALL_IMAGE),
     "swinir-denoise-color-25": _published("swinir-denoise-color-25", (1, 3, 128, 128), _SMALL_IMAGE, ReferenceSwinIR),
     "swinir-jpeg-color-40": _published("swinir-jpeg-color-40", (1, 3, 126, 126), (1, 3, 28, 28), ReferenceSwinIR),
     "basicvsr-reds": _published("basicvsr-reds", _WIDE, _SMALL_CLIP, ReferenceBasicVSR),
