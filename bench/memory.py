@@ -2,8 +2,8 @@
 
 Depth costs time and no memory, so the networks are built with their published widths and windows and as few blocks as they take,
 random weights, one thread, float32. Each case runs in a process of its own; `peak_bytes` is how far a call raises the resident
-memory, inputs and outputs included, after a small call that loads what the first call loads. The declared values
-(`Traits.bytes_per_pixel`, `bytes_per_frame_pixel`) are printed beside what was measured. Linux only.
+memory, inputs and outputs included, after a small call that loads what the first call loads. `declared` are the network's
+`bytes_per_pixel`, `bytes_per_frame_pixel` and `state_bytes_per_pixel`, from which `planned_over_measured` follows. Linux only.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import torch
 
 from revivid import networks
 from revivid.evaluation.machine import describe_machine
+from revivid.restoration.planning import FIXED_BYTES
 
 _VRT = {"depths": [2] * 7 + [1] * 6, "embed_dims": [120] * 7 + [180] * 6, "num_heads": [6] * 13, "indep_reconsts": [11, 12]}
 _VRT_SAME = {"upscale": 1, "depths": [2] * 7 + [1] * 4, "embed_dims": [96] * 7 + [120] * 4, "num_heads": [6] * 11,
@@ -102,7 +103,7 @@ def measure(case: str) -> dict[str, Any]:
     result["declared"] = [traits.bytes_per_pixel, traits.bytes_per_frame_pixel, traits.state_bytes_per_pixel]
     for point in result["points"]:
         pixels = point["side"] ** 2
-        planned = pixels * (traits.bytes_per_pixel + point["frames"] * traits.bytes_per_frame_pixel)
+        planned = FIXED_BYTES + pixels * (traits.bytes_per_pixel + point["frames"] * traits.bytes_per_frame_pixel)
         point["planned_over_measured"] = round(planned / point["peak_bytes"], 2)
     return result
 

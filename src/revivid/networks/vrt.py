@@ -155,7 +155,7 @@ class VRT(nn.Module):
             tasks=(task,), kind="clip", scale=self.upscale, channels=self.channels, temporal_reach=None,
             min_frames=1 if pa_frames else self.frames, frame_multiple=window[0] if pa_frames else 1, size_multiple=8,
             tile_multiple=max(self.min_size), overlap=32,
-            bytes_per_pixel=3000 + (9.2 * FEATURES * upscale**2 if self.upscale > 1 else 0),
+            bytes_per_pixel=6500 + (9.2 * FEATURES * upscale**2 if self.upscale > 1 else 0),
             bytes_per_frame_pixel=42 * max(embed_dims[0], 0.8 * embed_dims[-1]),
             noise="channel" if nonblind_denoising else None, licence="CC-BY-NC-4.0",
             paper='Liang et al., "VRT: A Video Restoration Transformer", IEEE Transactions on Image Processing 2024',
