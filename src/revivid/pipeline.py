@@ -43,7 +43,7 @@ class Progress:
     #: Frames that will come, by the header; None where it does not say.
     total: int | None = None
     started: float = field(default_factory=time.monotonic)
-    #: Frames per second over the last seconds.
+    #: Frames per second over the last seconds; of a step that is done, over all of it.
     fps: float = 0.0
     done: bool = False
     _marks: list[tuple[float, int]] = field(default_factory=list, repr=False)
@@ -60,8 +60,9 @@ class Progress:
             self.fps = (self.frames - first_frames) / (now - first_time)
 
     def finish(self) -> None:
-        """All frames came; `total` is their number now, whatever the header said."""
+        """All frames came; `total` is their number now, whatever the header said, and `fps` that of the whole step."""
         self.total, self.done = self.frames, True
+        self.fps = self.frames / max(self.elapsed, 1e-6)
 
     @property
     def elapsed(self) -> float:
