@@ -67,13 +67,12 @@ def test_all_at_once(tmp_path: Path) -> None:
     assert order == sorted(order)
 
 
-@pytest.mark.parametrize("cuts", [[3], [16], [1, 16, 17, 33], [40]])
+@pytest.mark.parametrize("cuts", [[3], [1, 16, 17, 33]])
 def test_blur_does_not_depend_on_how_clips_arrive(cuts: list[int]) -> None:
-    clip = video(40)
-    whole = MotionBlur(7).process(clip)
-    ends = [0, *cuts, 40]
-    parts = (clip[a:b] for a, b in pairwise(ends) if b > a)
-    out = join(list(MotionBlur(7)(parts)))
+    clip = video(34)
+    whole = MotionBlur(7, linear=False).process(clip)
+    parts = (clip[a:b] for a, b in pairwise([0, *cuts, 34]))
+    out = join(list(MotionBlur(7, linear=False)(parts)))
     assert np.array_equal(out.planes[0], whole.planes[0])
     assert (out.times, out.durations) == (clip.times, clip.durations)
 
