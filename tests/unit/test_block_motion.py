@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from revivid.errors import ShapeError
-from revivid.layers.block_motion import fetch, rows_index, search
+from revivid.layers.block_motion import fetch, remaining, rows_index, search, turned
 
 
 def texture(height: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -36,6 +36,26 @@ def test_fractions_of_a_sample() -> None:
     vectors, _ = search(current, reference)
     assert vectors[:, 1, 3:-3, 3:-3].median().item() == pytest.approx(0.5, abs=0.15)
     assert vectors[:, 0, 3:-3, 3:-3].median().item() == pytest.approx(0.0, abs=0.15)
+
+
+def test_vectors_turned_round() -> None:
+    vectors = torch.zeros(1, 2, 6, 8)
+    vectors[:, 1, :, 3:] = 8.0  # two blocks to the right
+    there = turned(vectors)
+    assert there[:, 1, :, 5:].eq(-8).all()
+    assert there[:, 1, :, :3].eq(0).all()
+    assert there[:, 0].eq(0).all()
+    assert turned(torch.full((2, 2, 5, 5), 3.25)).eq(-3.25).all()
+
+
+def test_what_remains_equals_the_cost_of_the_search() -> None:
+    picture = texture(136, 176)
+    current, reference = picture[..., 20:116, 24:152], picture[..., 17:113, 29:157]
+    vectors, cost = search(current, reference)
+    current, reference = (F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last) for x in (current, reference))
+    found = fetch(reference, rows_index(vectors.round().long(), (96, 128), 2), 2)
+    inner = (..., slice(6, -6), slice(6, -6))
+    assert (remaining(current, found)[inner] - cost[inner]).abs().mean() < 1e-3
 
 
 def test_flat_and_foreign_pictures() -> None:

@@ -78,7 +78,9 @@ def test_one_frame_after_the_other_equals_the_clip(future: int) -> None:
         frames = [module.prepare(y[:, t], uv[:, t]) for t in range(5)]
         features, film = None, module.film(crf)
         for t, frame in enumerate(frames):
-            seen = module.see(frame, frames[t - 1] if t else None, frames[t + 1] if t < 4 else None)
+            before = (frames[t - 1], module.match(frame, frames[t - 1])) if t else None
+            after = (frames[t + 1], module.match(frames[t + 1], frame)) if t < 4 else None
+            seen = module.see(frame, before, after)
             features = module.advance(seen, features, film)
             luma, _ = module.assemble(*module.phases(frame, features), y.shape[-2:])
             assert torch.equal(luma, whole[:, t])
@@ -142,6 +144,10 @@ def test_begins_as_a_trained_compactsr() -> None:
         ours, _ = module(y, uv, crf)
         theirs, _ = single(y[0], uv[0], crf.expand(3))
     assert torch.allclose(ours[0, ..., 40:-40, 40:-40], theirs[..., 40:-40, 40:-40], atol=1e-5)
+    further = networks.build("compactvsr", channels=16, layers=1, future=1)
+    further.adopt(module.state_dict())  # pyright: ignore[reportCallIssue]
+    with torch.inference_mode():
+        assert torch.allclose(further(y, uv, crf)[0], ours, atol=1e-5)
     wider = networks.build("compactvsr", channels=32, layers=1)
     with pytest.raises(CorruptWeights, match=r"stem\.weight"):
         wider.adopt(single.state_dict())  # pyright: ignore[reportCallIssue]

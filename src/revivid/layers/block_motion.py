@@ -48,6 +48,24 @@ def search(current: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     return _with_zero_and_fraction(current, reference, vectors, costs)
 
 
+def turned(vectors: Tensor) -> Tensor:
+    """Vectors from a picture to its neighbour as vectors from the neighbour to the picture, (N, 2, h, w) on its own blocks.
+
+    Each block takes the vector that seems to point at it: exact where motion is even over the length of the vectors.
+    """
+    batch, _, rows, columns = vectors.shape
+    steps = (vectors / BLOCK).round().long()
+    y = (torch.arange(rows, device=vectors.device)[:, None] - steps[:, 0]).clamp_(0, rows - 1)
+    x = (torch.arange(columns, device=vectors.device) - steps[:, 1]).clamp_(0, columns - 1)
+    index = (y * columns + x).view(batch, 1, -1).expand(-1, 2, -1)
+    return -vectors.reshape(batch, 2, -1).gather(2, index).view(vectors.shape)
+
+
+def remaining(current: Tensor, found: Tensor) -> Tensor:
+    """What `search` calls the cost, (N, 1, h, w), of what was fetched: both (N, 4, 2h, 2w), luma unshuffled by 2."""
+    return _with_neighbours(_halved((current - found).abs().mean(1, keepdim=True)))
+
+
 def _halved(picture: Tensor) -> Tensor:
     rows = picture[:, :, ::2] + picture[:, :, 1::2]
     return (rows[..., ::2] + rows[..., 1::2]).mul_(0.25)

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import CorruptWeights, ShapeError, UsageError
-from ..layers.block_motion import BLOCK, fetch, rows_index, search
+from ..layers.block_motion import BLOCK, fetch, remaining, rows_index, search, turned
 from .compactsr import MAX_CRF, SLOPE, chroma_bicubic_filters, luma_bicubic_filters
 from .traits import Traits
 
@@ -39,6 +40,14 @@ class Frame:
     uv: Tensor
     #: (N,4,H/2,W/2), luma unshuffled by 2, channels_last.
     cells: Tensor
+
+
+@dataclass(frozen=True)
+class Match:
+    """Where the blocks of a frame lie in the frame before it: see `layers.block_motion.search`."""
+
+    vectors: Tensor
+    cost: Tensor
 
 
 @dataclass(frozen=True)
@@ -99,23 +108,22 @@ class CompactVSR(nn.Module):
         )
 
     def adopt(self, tensors: Mapping[str, Tensor]) -> None:
-        """Begin as a trained CompactSR of the same width and depth (its state dict): neighbours count for nothing yet.
+        """Begin as a trained CompactSR, or as a CompactVSR that sees less, of the same width and depth (its state dict).
 
-        Raises `CorruptWeights` where the shapes don't fit.
+        What it didn't see counts for nothing yet. Raises `CorruptWeights` where the shapes don't fit.
         """
         own = self.state_dict()
-        wanted = {key: value.shape for key, value in own.items() if key != "memory.weight"}
-        wanted["stem.weight"] = torch.Size((self.channels, OWN, 3, 3))
-        faults = sorted(k for k in wanted.keys() | tensors.keys() if k not in tensors or wanted.get(k) != tensors[k].shape)
+        given = {"memory.weight": torch.zeros_like(own["memory.weight"]), **tensors}
+        stem = given.get("stem.weight")
+        if stem is not None and stem.shape[1] in (OWN, OWN + OTHER):
+            given["stem.weight"] = F.pad(stem, (0, 0, 0, 0, 0, own["stem.weight"].shape[1] - stem.shape[1]))
+        faults = sorted(k for k in own.keys() | given.keys() if k not in own or k not in given or own[k].shape != given[k].shape)
         if faults:
             raise CorruptWeights(
                 f"CompactVSR can't begin with these weights: {', '.join(faults)}",
                 hint="Choose a CompactSR of the same width and depth.",
             )
-        for key in ("stem.weight", "memory.weight"):
-            own[key].zero_()
-        own["stem.weight"][:, :OWN] = tensors["stem.weight"]
-        self.load_state_dict({**own, **{key: value for key, value in tensors.items() if key != "stem.weight"}})
+        self.load_state_dict(given)
 
     def forward(self, y: Tensor, uv: Tensor, crf: Tensor) -> tuple[Tensor, Tensor]:
         """Upscale clips of planes of code value / peak.
@@ -142,9 +150,10 @@ class CompactVSR(nn.Module):
             )
         frames = [self.prepare(y[:, t], uv[:, t], peak) for t in range(y.shape[1])]
         film, features = self.film(crf), None
+        matches = [self.match(frame, before) for before, frame in pairwise(frames)]
         for t, frame in enumerate(frames):
-            after = frames[t + 1] if self.future and t + 1 < len(frames) else None
-            seen = self.see(frame, frames[t - 1] if t else None, after)
+            before = (frames[t - 1], matches[t - 1]) if t else None
+            seen = self.see(frame, before, (frames[t + 1], matches[t]) if t + 1 < len(frames) else None)
             features = self.advance(seen, features, film)
             yield frame, features
 
@@ -158,26 +167,41 @@ class CompactVSR(nn.Module):
         uv = F.pad(uv.float() / peak, (0, y.shape[3] // 2 - uv.shape[3], 0, y.shape[2] // 2 - uv.shape[2]), mode="replicate")
         return Frame(y, uv, F.pixel_unshuffle(y, 2).contiguous(memory_format=torch.channels_last))
 
-    def see(self, frame: Frame, before: Frame | None, after: Frame | None = None) -> Seen:
-        """Search a frame in its neighbours; None at the ends of a clip. Independent of all other frames."""
+    @torch.no_grad()
+    def match(self, frame: Frame, before: Frame) -> Match:
+        """Search a frame in the one before it."""
+        return Match(*search(frame.y, before.y))
+
+    def see(self, frame: Frame, before: tuple[Frame, Match] | None, after: tuple[Frame, Match] | None = None) -> Seen:
+        """A frame beside its neighbours: the one before with the frame's match in it, the one after with its match in the frame.
+
+        None at the ends of a clip. Independent of all other frames.
+        """
         batch, _, height, width = frame.cells.shape
+        size = (2 * height, 2 * width)
         nothing = frame.cells.new_zeros(batch, OTHER, height, width)
-        parts, rows, trust = [frame.cells - 0.5, frame.uv - 0.5], None, None
-        for neighbour in (before, after)[: 1 + self.future]:
-            if neighbour is None:
-                parts.append(nothing)
-                continue
-            with torch.no_grad():
-                vectors, cost = search(frame.y, neighbour.y)
-                fine = (vectors * self.grid).round().long()
-                rest, found = vectors - fine / self.grid, ((FOREIGN - cost) / (FOREIGN - TRUSTED)).clamp_(0, 1)
-                rest, found = (F.interpolate(field, scale_factor=2.0, mode="nearest") for field in (rest, found))
-                luma = fetch(neighbour.cells, rows_index(vectors.round().long(), (2 * height, 2 * width), 2), 2)
-                parts += [(luma - 0.5) * found, rest * found, found]
-                if neighbour is before:
-                    size = (2 * height * self.grid, 2 * width * self.grid)
-                    rows, trust = rows_index(fine, size, 2 * self.grid), found
+        parts, rows, trust = [frame.cells - 0.5, frame.uv - 0.5, nothing], None, None
+        if before is not None:
+            neighbour, match = before
+            fine = (match.vectors * self.grid).round().long()
+            rows = rows_index(fine, (self.grid * size[0], self.grid * size[1]), 2 * self.grid)
+            luma = fetch(neighbour.cells, rows_index(match.vectors.round().long(), size, 2), 2)
+            parts[2], trust = self._beside(luma, match.vectors - fine / self.grid, match.cost)
+        if self.future and after is not None:
+            neighbour, match = after
+            vectors = turned(match.vectors)
+            whole = vectors.round().long()
+            luma = fetch(neighbour.cells, rows_index(whole, size, 2), 2)
+            parts.append(self._beside(luma, vectors - whole, remaining(frame.cells, luma))[0])
+        elif self.future:
+            parts.append(nothing)
         return Seen(self.stem(torch.cat(parts, 1).contiguous(memory_format=torch.channels_last)), rows, trust)
+
+    def _beside(self, luma: Tensor, rest: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
+        """What the stem sees of a neighbour, (N,7,H/2,W/2), and the trust in it: foreign parts are nothing."""
+        trust = ((FOREIGN - cost) / (FOREIGN - TRUSTED)).clamp_(0, 1)
+        rest, trust = (F.interpolate(field, scale_factor=2.0, mode="nearest") for field in (rest, trust))
+        return torch.cat([(luma - 0.5) * trust, rest * trust, trust], 1), trust
 
     def film(self, crf: Tensor) -> tuple[Tensor, Tensor]:
         """Gain and shift (N,C,1,1) of the stem's channels for CRFs (N,)."""

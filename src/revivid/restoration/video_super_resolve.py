@@ -37,10 +37,9 @@ def super_resolve(factor: int, crf: float = DEFAULT_CRF, weights: str | None = N
 
 
 class VideoSuperResolve(SuperResolve):
-    """Upscale by 2 or 4 what came out of a video encoder, with the help of the frames before (and after, as the network wants).
+    """Upscale by 2 or 4 what came out of a video encoder, with the help of the frames before and of the one after.
 
-    Clips must come in their order. One is given out when the next one has begun: its first frame may be wanted, and the work on
-    both overlaps.
+    Clips must come in their order. One is given out when the next one has begun, whose first frame is looked at.
     """
 
     temporal_reach = (None, 1)
@@ -72,37 +71,42 @@ class VideoSuperResolve(SuperResolve):
 
 
 class _Run:
-    """One run over a video: frames in, promises of pictures out, one frame later where the network looks ahead."""
+    """One run over a video: frames in, promises of pictures out, one frame later."""
 
     def __init__(self, module: Any, crf: float, dtype: torch.dtype) -> None:
         self.module, self.dtype = module, dtype
         with torch.inference_mode():
             self.film = module.film(torch.full((1,), crf))
-        #: The last two frames and the clip of the last one.
-        self.before: Any = None
+        #: The last frame, its search in the one before it, and its clip.
         self.last: Any = None
+        self.match: Future[Any] | None = None
+        self.before: Any = None
         self.clip: Clip | None = None
         #: What is known of the picture; only the thread that works in order touches it.
         self.features: torch.Tensor | None = None
 
     def take(self, clip: Clip) -> list[Future[Future[Picture]]]:
-        """Everything that the frames of `clip` make possible."""
+        """Everything that the frames of `clip` make possible: the frame before it up to its last but one."""
         promises = []
         for t in range(len(clip)):
             frame = self._prepared(clip, t)
-            if not self.module.future:
-                promises.append(self._start(frame, self.last, None, clip))
-            elif self.last is not None:
-                promises.append(self._start(self.last, self.before, frame, self.clip))
-            self.before, self.last, self.clip = self.last, frame, clip
+            match = None if self.last is None else whenever(self._guarded, self.module.match, frame, self.last)
+            if match is not None:
+                promises.append(self._start((frame, match)))
+            self.before, self.last, self.match, self.clip = self.last, frame, match, clip
         return promises
 
     def finish(self) -> list[Future[Future[Picture]]]:
-        """What is left: the last frame, if it waits for a successor."""
-        return [self._start(self.last, self.before, None, self.clip)] if self.module.future else []
+        """The last frame, which has no successor."""
+        return [self._start(None)]
 
-    def _start(self, frame: Any, before: Any, after: Any, clip: Clip | None) -> Future[Future[Picture]]:
-        return in_order(self._advance, frame, whenever(self._guarded, self.module.see, frame, before, after), clip)
+    def _start(self, after: tuple[Any, Future[Any]] | None) -> Future[Future[Picture]]:
+        before = None if self.match is None else (self.before, self.match)
+        return in_order(self._advance, self.last, whenever(self._see, self.last, before, after), self.clip)
+
+    def _see(self, frame: Any, *neighbours: tuple[Any, Future[Any]] | None) -> Any:
+        known = [None if n is None else (n[0], n[1].result()) for n in neighbours]
+        return self._guarded(self.module.see, frame, *known)
 
     def _advance(self, frame: Any, seen: Future[Any], clip: Clip) -> Future[Picture]:
         self.features = self._guarded(self.module.advance, seen.result(), self.features, self.film)

@@ -55,7 +55,7 @@ def each_frame(function: Callable[[T], R], frames: Iterable[T]) -> list[R]:
 
 
 def whenever(function: Callable[..., R], *arguments: object) -> Future[R]:
-    """One piece of work for the same threads, to be waited for later. It must not wait for other such work itself."""
+    """One piece of work for the same threads, to be waited for later. It may itself wait for such work that was given earlier."""
     return _pool().submit(function, *arguments)
 
 
