@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from revivid import networks
 from revivid.networks.traits import Traits
@@ -61,7 +64,7 @@ def page() -> str:
 
 def _row(entry: Entry, cases: dict[str, Any]) -> str:
     case = cases.get(_case(entry), {})
-    millions = entry.parameters_m or case.get("parameters", 0) / 1e6
+    millions = _count(_module(entry)) / 1e6
     metric = next((f"{set_}: {_figures(values)}" for set_, values in entry.metrics.items()), "-")
     licence = entry.licence + (" (non-commercial)" if entry.noncommercial else "")
     return _cells(entry.name, entry.network, millions, case, metric, licence)
@@ -70,15 +73,15 @@ def _row(entry: Entry, cases: dict[str, Any]) -> str:
 def _own_row(name: str, cases: dict[str, Any]) -> str:
     module = networks.build("compactsr", **OWN[name])
     licence = f"{module.traits.licence} (inside the package)"  # type: ignore[union-attr]
-    millions = sum(parameter.numel() for parameter in module.parameters()) / 1e6
-    return _cells(name, "compactsr", millions, cases.get(name, {}), "[results/compactsr.json](../results/compactsr.json)", licence)
+    measured = "[results/compactsr.json](../results/compactsr.json)"
+    return _cells(name, "compactsr", _count(module) / 1e6, cases.get(name, {}), measured, licence)
 
 
 def _cells(name: str, network: str, millions: float, case: dict[str, Any], metric: str, licence: str) -> str:
     ours = case.get("revivid", {})
-    size = f"{millions:.3g} M" if millions else "-"
     times = (ours.get("ms_per_frame", "-"), ours.get("ms_per_megapixel", "-"))
-    return f"| `{name}` | " + " | ".join(map(str, (network, size, case.get("gmacs_per_frame", "-"), *times, metric, licence))) + " |"
+    cells = (f"`{name}`", network, f"{millions:.3g} M", case.get("gmacs_per_frame", "-"), *times, metric, licence)
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _case(entry: Entry) -> str:
@@ -114,8 +117,23 @@ def _use(task: str, entries: list[Entry]) -> list[str]:
     return lines
 
 
+def _module(entry: Entry) -> torch.nn.Module:
+    return _built(entry.network, json.dumps(_shape(entry)))
+
+
+@functools.cache
+def _built(network: str, hyperparameters: str) -> torch.nn.Module:
+    """A network without memory for its weights."""
+    with torch.device("meta"):
+        return networks.build(network, **json.loads(hyperparameters))
+
+
+def _count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
 def _traits(entry: Entry) -> Traits:
-    return networks.build(entry.network, **entry.hyperparameters).traits  # type: ignore[return-value]
+    return _module(entry).traits  # type: ignore[return-value]
 
 
 def _reach(traits: Traits) -> str:
