@@ -261,6 +261,17 @@ def test_slow_motion_finds_the_frames_between() -> None:
         assert error <= (0.15 if 3 <= k % 10 <= 7 else 1) * repeated
 
 
+def test_nothing_is_interpolated_across_a_cut() -> None:
+    luma = np.stack([waves(t / 8) if t < 4 else waves(t / 8, 96, 64).T / 3 for t in range(8)])
+    clip = clip_of(luma, rate=24)
+    fine = slowed(clip, 10)
+    assert np.array_equal(fine.planes[0][::10], clip.planes[0])
+    for k in range(31, 40):
+        assert np.array_equal(fine.planes[0][k], clip.planes[0][3 if k <= 35 else 4])
+    pair = slow_and_blur(clip, Shutter(9, 1, linear=False))
+    assert np.abs(pair.blurry.planes[0][1:3] - pair.truth.planes[0][1:3].astype(float)).mean() < 12
+
+
 def test_slow_motion_at_uneven_times() -> None:
     clip = clip_of(np.stack([waves(t) for t in range(3)]))
     clip = replace(clip, times=(Fraction(1), Fraction(2), Fraction(4)), durations=(Fraction(1), Fraction(2), Fraction(5)))

@@ -25,8 +25,9 @@ _MIN_SIDE = 32
 def slowed(clip: Clip, factor: int) -> Clip:
     """`clip` with factor - 1 new frames between every two: (T - 1) factor + 1 frames, the original ones unchanged among them.
 
-    Times are those of the original frames and exact parts between them: the clip is finer, not longer. At a scene cut the frame
-    before it is repeated. Raises `UsageError` for factors below 1 and more than 8 bits, `ShapeError` for pictures under 32 pixels.
+    Times are those of the original frames and exact parts between them: the clip is finer, not longer. Across what the filter
+    takes for a scene cut nothing is interpolated: the nearer frame is repeated. Raises `UsageError` for factors below 1 and more
+    than 8 bits, `ShapeError` for pictures under 32 pixels.
     """
     if not isinstance(factor, int) or factor < 1 or clip.color.bit_depth != 8:
         raise UsageError(f"can't slow {clip.color.bit_depth}-bit video {factor!r} times", hint="8 bits and a whole factor, please.")
