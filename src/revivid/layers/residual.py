@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .fused import conv_add, conv_relu
+
 
 def channels_last(x: Tensor) -> Tensor:
     """`x` (N, C, H, W) with channels last in memory."""
@@ -42,7 +44,7 @@ class ResidualBlock(nn.Module):
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        return add_branch(x, self.conv2(F.relu(self.conv1(x), inplace=True)))
+        return conv_add(self.conv2, conv_relu(self.conv1, x), x)
 
 
 def residual_blocks(features: int, count: int) -> nn.Sequential:

@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..errors import ShapeError, UsageError
 from ..layers.attention import DropPath, attend, path_rates, relative_bias, split_heads
+from ..layers.fused import linear_gelu
 from ..layers.mirror import mirror
 from ..layers.residual import add_branch
 from ..layers.windows import WindowLayout, attend_in_windows, relative_position_index, window_layout
@@ -59,7 +60,7 @@ class Mlp(nn.Module):
         self.drop = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.drop(self.fc2(self.drop(F.gelu(self.fc1(x)))))
+        return self.drop(self.fc2(self.drop(linear_gelu(self.fc1, x))))
 
 
 class Block(nn.Module):

@@ -1,0 +1,71 @@
+"""A layer and what follows it in one pass over memory, where oneDNN can: the same numbers as one after the other.
+
+The fused kernels are those that torch's own compiler uses. They take float32 on a CPU and know no gradients; everything else, and a
+build of torch without them, takes the plain way.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def conv_relu(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """relu(conv(x))."""
+    if not _fusable(x, conv.weight):
+        return F.relu(conv(x), inplace=True)
+    return torch.ops.mkldnn._convolution_pointwise(*_arguments(conv, x), "relu", [], "")
+
+
+def conv_add(conv: nn.Conv2d, x: Tensor, other: Tensor) -> Tensor:
+    """conv(x) + other, which is of the shape and memory format that conv(x) has."""
+    if other.dtype != torch.float32 or not _fusable(x, conv.weight):
+        branch = conv(x)
+        return branch.add_(other) if branch.dtype == other.dtype else other + branch
+    return torch.ops.mkldnn._convolution_pointwise.binary(
+        x, other, conv.weight, conv.bias, *_geometry(conv), "add", None, None, [], None
+    )
+
+
+def linear_gelu(linear: nn.Linear, x: Tensor) -> Tensor:
+    """gelu(linear(x)), the exact one."""
+    if not _fusable(x, linear.weight):
+        return F.gelu(linear(x))
+    return torch.ops.mkldnn._linear_pointwise(x, linear.weight, linear.bias, "gelu", [], "none")
+
+
+def _arguments(conv: nn.Conv2d, x: Tensor) -> tuple[object, ...]:
+    return (x, conv.weight, conv.bias, *_geometry(conv))
+
+
+def _geometry(conv: nn.Conv2d) -> tuple[object, ...]:
+    return conv.padding, conv.stride, conv.dilation, conv.groups
+
+
+def _fusable(x: Tensor, weight: Tensor) -> bool:
+    return (
+        x.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+        and _there()
+    )
+
+
+@cache
+def _there() -> bool:
+    """Whether this build of torch has the kernels, with the arguments that they are given here."""
+    conv, linear = nn.Conv2d(1, 1, 1), nn.Linear(1, 1)
+    x = torch.zeros(1, 1, 1, 1)
+    try:
+        torch.ops.mkldnn._convolution_pointwise(*_arguments(conv, x), "relu", [], "")
+        torch.ops.mkldnn._convolution_pointwise.binary(
+            x, x, conv.weight, conv.bias, *_geometry(conv), "add", None, None, [], None
+        )
+        torch.ops.mkldnn._linear_pointwise(x[0, 0], linear.weight, linear.bias, "gelu", [], "none")
+    except (AttributeError, RuntimeError, NotImplementedError, TypeError):
+        return False
+    return True

@@ -1,0 +1,55 @@
+"""Fused layers give what the plain ones give, in every situation, and gradients where they are wanted."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from revivid.layers import fused
+
+torch.manual_seed(0)
+CONV, LINEAR = nn.Conv2d(5, 5, 3, padding=1), nn.Linear(6, 7)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (16, 16)])
+def test_fused_equals_plain(size: tuple[int, int], channels_last: bool) -> None:
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    x = torch.randn(2, 5, *size).contiguous(memory_format=layout)
+    kept = x.clone()
+    with torch.inference_mode():
+        torch.testing.assert_close(fused.conv_relu(CONV, x), F.relu(CONV(x)), rtol=0, atol=1e-6)
+        torch.testing.assert_close(fused.conv_add(CONV, x, x), CONV(x) + x, rtol=0, atol=1e-6)
+        assert torch.equal(x, kept)
+        tokens = torch.randn(3, 4, 6)
+        torch.testing.assert_close(fused.linear_gelu(LINEAR, tokens), F.gelu(LINEAR(tokens)), rtol=0, atol=1e-6)
+
+
+def test_gradients_flow() -> None:
+    x = torch.randn(1, 5, 4, 4, requires_grad=True)
+    fused.conv_add(CONV, fused.conv_relu(CONV, x), x).sum().backward()
+    assert x.grad is not None
+    assert x.grad.abs().sum() > 0
+    tokens = torch.randn(2, 6, requires_grad=True)
+    fused.linear_gelu(LINEAR, tokens).sum().backward()
+    assert tokens.grad is not None
+
+
+def test_other_types_take_the_plain_way() -> None:
+    x = torch.randn(1, 5, 4, 4)
+    with torch.inference_mode():
+        double = nn.Conv2d(5, 5, 3, padding=1).double()
+        assert fused.conv_add(double, x.double(), x.double()).dtype == torch.float64
+        with torch.autocast("cpu", torch.bfloat16):
+            assert fused.conv_relu(CONV, x).dtype == torch.bfloat16
+            out = fused.conv_add(CONV, x, x)
+    torch.testing.assert_close(out, CONV(x) + x, rtol=0, atol=0.05)
+
+
+def test_a_torch_without_the_kernels_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused, "_there", lambda: False)
+    x = torch.randn(1, 5, 4, 4)
+    with torch.inference_mode():
+        assert torch.equal(fused.conv_relu(CONV, x), F.relu(CONV(x)))
