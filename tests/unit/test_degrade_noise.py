@@ -75,7 +75,10 @@ def test_no_noise_and_no_frames() -> None:
     assert len(Noise(5).apply(grey()[:0])) == 0
 
 
-@pytest.mark.parametrize("bad", [{"sigma": -1}, {"sigma": float("nan")}, {"sigma": 300}, {"sigma": 5, "domain": "lab"}, {"sigma": 5, "seed": -1}])
+@pytest.mark.parametrize(
+    "bad",
+    [{"sigma": -1}, {"sigma": float("nan")}, {"sigma": 300}, {"sigma": 5, "domain": "lab"}, {"sigma": 5, "seed": -1}],
+)
 def test_settings_that_make_no_sense(bad: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         Noise(**bad)  # type: ignore[arg-type]
