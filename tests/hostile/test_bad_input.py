@@ -340,6 +340,13 @@ HOSTILE_RECIPES = [
     recipe_of(stages=[{"stage": "bicubic", "scale": True, "crf": 3}]),
     recipe_of(stages=[{"stage": "bicubic", "scale": 4}] * 15),
     recipe_of(stages=[{"stage": "bicubic", "scale": 1}] * 1000),
+    recipe_of(stages=[{"stage": "deconvolve", "kernel": "/etc/passwd"}]),
+    recipe_of(stages=[{"stage": "deconvolve", "kernel": "motion:1e9,0"}]),
+    recipe_of(stages=[{"stage": "deconvolve", "kernel": "gaussian:2", "method": "richardson-lucy", "iterations": 10**6}]),
+    recipe_of(stages=[{"stage": "denoise", "sigma": -1, "network": "fastdvdnet"}]),
+    recipe_of(stages=[{"stage": "denoise", "sigma": "auto", "network": "../fastdvdnet"}]),
+    recipe_of(stages=[{"stage": "interpolate", "factor": 256, "network": "rife"}] * 4),
+    recipe_of(stages=[{"stage": "interpolate", "rate": "1e999999999", "network": "rife"}]),
 ]
 
 

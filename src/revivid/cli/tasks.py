@@ -17,7 +17,8 @@ Denoise = Annotated[
 ]
 Deartifact = Annotated[bool, typer.Option("--deartifact", help="Remove what compression added.")]
 Deconvolve = Annotated[
-    str | None, typer.Option(metavar="KERNEL", help="Undo a known blur: gaussian:SIGMA, motion:LENGTH,ANGLE or a picture of it.")
+    str | None,
+    typer.Option(metavar="KERNEL", help="Undo a known blur: gaussian:SIGMA, motion:LENGTH,ANGLE, disk:RADIUS, or its picture."),
 ]
 Interpolate = Annotated[int | None, typer.Option(metavar="N", help="N times as many frames.")]
 Rate = Annotated[str | None, typer.Option(metavar="FPS", help="Interpolate to this frame rate, such as 60 or 60000/1001.")]

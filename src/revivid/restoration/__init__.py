@@ -51,7 +51,12 @@ def _bicubic(conditions: Conditions, *, scale: int) -> Stage:
 
 def _deconvolve(conditions: Conditions, *, kernel: str, **options: Any) -> Stage:
     from .deconvolve import Deconvolve
+    from .kernels import is_picture
 
+    if not conditions.trusted and is_picture(str(kernel)):
+        raise UsageError(
+            "a recipe inside a video may not name files of this machine", hint="Name the kernel yourself: --deconvolve KERNEL."
+        )
     return Deconvolve(kernel, crf=conditions.crf, **options)
 
 

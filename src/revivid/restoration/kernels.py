@@ -54,11 +54,17 @@ def parse_kernel(text: str) -> Kernel:
     """
     if not isinstance(text, str) or not text.strip():
         raise UsageError(f"{text!r} is no blur kernel", hint=f"Write {FORMS}.")
-    shape, colon, numbers = text.strip().partition(":")
-    if colon and shape.lower() in _SHAPES:
-        make, names = _SHAPES[shape.lower()]
-        return make_kernel(make(*_numbers(text, numbers, names)), text.strip())
-    return make_kernel(_read_picture(text), text)
+    if is_picture(text):
+        return make_kernel(_read_picture(text), text)
+    shape, _, numbers = text.strip().partition(":")
+    make, names = _SHAPES[shape.lower()]
+    return make_kernel(make(*_numbers(text, numbers, names)), text.strip())
+
+
+def is_picture(text: str) -> bool:
+    """Whether `parse_kernel` would take `text` for the path of a picture."""
+    shape, colon, _ = text.strip().partition(":")
+    return not (colon and shape.lower() in _SHAPES)
 
 
 def make_kernel(weights: np.ndarray, text: str = "kernel") -> Kernel:

@@ -26,6 +26,8 @@ class Conditions:
 
     #: x265 CRF of the input, or its equal.
     crf: float = DEFAULT_CRF
+    #: Whether the user named the stages, and not a file that somebody else may have made.
+    trusted: bool = True
     #: Bytes that one stage may take at its peak; None: what the machine has to spare.
     memory: int | None = None
     #: What published networks compute in: float32 for the published numbers, bfloat16 for speed where the processor has it.

@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingWeights, PartialResult, UsageError
-from ..limits import check_frame_size
+from ..errors import LimitExceeded, MissingWeights, PartialResult
+from ..limits import MAX_FRAME_RATE, check_frame_size
 from ..media.passthrough import Passthrough
 from ..media.read import VideoReader
 from ..media.source import is_pipe
@@ -33,8 +33,6 @@ _FRAMES_IN_FLIGHT = 40
 _FINEST = Fraction(10_000_000)
 #: Where a finer one would be exact.
 _MICROSECOND = Fraction(1, 1_000_000)
-#: Frames per second from which two would have the same time in Matroska.
-_MATROSKA_RATE = 1000
 
 
 @dataclass(frozen=True)
@@ -112,10 +110,10 @@ class Job:
         check_frame_size(width, height, self.output)
         if not is_pipe(self.output):
             self.encoding.check(width, height, self.reader.info.color.bit_depth)
-        if self._muxer in ("matroska", "webm") and self.frame_rate > max(_MATROSKA_RATE, self.reader.frame_rate):
-            raise UsageError(
-                f"{self.output}: Matroska counts milliseconds, too few for {float(self.frame_rate):g} frames/s",
-                hint="Name the output .mp4, or ask for fewer frames.",
+        if self.frame_rate > max(MAX_FRAME_RATE, self.reader.frame_rate):
+            raise LimitExceeded(
+                f"{self.output}: {float(self.frame_rate):g} frames/s are more than the {MAX_FRAME_RATE} that revivid makes",
+                hint="Interpolate by a smaller factor.",
             )
         self._passthrough = self._carry()
 

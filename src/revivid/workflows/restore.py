@@ -77,6 +77,7 @@ def restoration_stages(reader: VideoReader, options: RestoreOptions) -> tuple[li
     specs = with_networks(specs, options.network or ())
     conditions = Conditions(
         crf=_input_crf(reader, recipe, options, notices),
+        trusted=bool(options.stages),
         memory=options.memory,  # type: ignore[arg-type]
         dtype=PRECISIONS[options.precision],
         device=find_device(options.device),
