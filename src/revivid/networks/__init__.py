@@ -35,6 +35,7 @@ TABLE = {
     "ifrnet": "ifrnet:IFRNet",
     "ifrnet_l": "ifrnet:IFRNetL",
     "ifrnet_s": "ifrnet:IFRNetS",
+    "lumasr": "lumasr:LumaSR",
     "rife": "rife:RIFE",
     "srvgg": "srvgg:SRVGGNetCompact",
     "swinir": "swinir:SwinIR",

@@ -39,6 +39,8 @@ class CompactSR(nn.Module):
 
     luma_filters: Tensor
     chroma_filters: Tensor
+    #: Luma samples per position of the features and direction.
+    cell = 2
 
     def __init__(self, scale: int = 4, channels: int = 48, layers: int = 5) -> None:
         super().__init__()

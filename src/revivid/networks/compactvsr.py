@@ -72,6 +72,8 @@ class CompactVSR(nn.Module):
 
     luma_filters: Tensor
     chroma_filters: Tensor
+    #: Luma samples per position of the features and direction.
+    cell = 2
 
     def __init__(self, scale: int = 4, channels: int = 48, layers: int = 4, grid: int = 2, future: int = 0) -> None:
         super().__init__()

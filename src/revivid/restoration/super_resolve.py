@@ -39,7 +39,7 @@ class SuperResolve(Stage):
 
     def working_bytes(self, width: int, height: int) -> int:
         channels = max(p.shape[0] for p in self.module.parameters() if p.ndim == 4)
-        features = 3 * channels * 4 * width * height // 4
+        features = 3 * channels * 4 * width * height // int(self.module.cell) ** 2  # type: ignore[arg-type]
         output = 6 * self.factor**2 * width * height
         return features + output + sum(p.numel() * 4 for p in self.module.parameters())
 

@@ -21,6 +21,8 @@ from .super_resolve import SuperResolve
 from .workers import in_order, whenever
 
 Picture = tuple[np.ndarray, np.ndarray, np.ndarray]
+#: Networks that may stand behind the stage, best first.
+BEST = ("lumasr", "compactsr")
 #: Frames that may be on their way at once: two clips of the reader's.
 _IN_FLIGHT = 16
 
@@ -31,7 +33,7 @@ def super_resolve(factor: int, crf: float = DEFAULT_CRF, weights: str | None = N
     Raises `UsageError` for factors that aren't offered and weights that don't upscale by it, `MissingWeights` for unknown names.
     """
     known = embedded.names()
-    name = weights or next((n for n in (f"compactvsr-x{factor}", f"compactsr-x{factor}") if n in known), None)
+    name = weights or next((n for n in (f"{network}-x{factor}" for network in BEST) if n in known), None)
     remembers = name in known and embedded.load(name)[0].network == "compactvsr"
     return (VideoSuperResolve if remembers else SuperResolve)(factor, crf, name)
 
