@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import networks
-from ..errors import UsageError
+from ..errors import MissingWeights, UsageError
 from ..presets import preset
 from ..recipe import StageSpec
 from ..weights import catalogue, embedded
@@ -72,6 +72,11 @@ def task_of(name: str) -> str:
     if name in embedded.names():
         metadata, _ = embedded.load(name)
         return networks.build(metadata.network, **metadata.hyperparameters).traits.tasks[0]  # type: ignore[union-attr, return-value]
+    if name not in catalogue.names():
+        raise MissingWeights(
+            f"there are no weights {name!r}",
+            hint=f"Inside the package: {', '.join(embedded.names())}. `revivid weights list` shows those that can be fetched, too.",
+        )
     return catalogue.entry(name).task
 
 
