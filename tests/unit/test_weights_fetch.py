@@ -356,7 +356,7 @@ def test_safetensors_put_there_by_hand(tiny):
     entry, donor = tiny
     path = store.converted(entry)
     path.parent.mkdir(parents=True)
-    save_file(donor.state_dict(), path)
+    save_file({key: value.contiguous() for key, value in donor.state_dict().items()}, path)
     assert [v.trust for v in store.verify(entry)] == ["first seen"]
     assert fetch(entry).path == path
     assert load_catalogued("tiny") is not None
@@ -365,7 +365,7 @@ def test_safetensors_put_there_by_hand(tiny):
         load_catalogued("tiny")
     with pytest.raises(CorruptWeights, match="was here first"):
         fetch(entry)
-    save_file(networks.build("srvgg", **{**TINY, "num_conv": 2}).state_dict(), path)
+    save_file({key: value.contiguous() for key, value in networks.build("srvgg", **{**TINY, "num_conv": 2}).state_dict().items()}, path)
     with pytest.raises(CorruptWeights, match=r"unknown body\.6\.weight"):
         load_catalogued("tiny")
 
