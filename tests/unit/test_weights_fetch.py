@@ -365,7 +365,8 @@ def test_safetensors_put_there_by_hand(tiny):
         load_catalogued("tiny")
     with pytest.raises(CorruptWeights, match="was here first"):
         fetch(entry)
-    save_file({key: value.contiguous() for key, value in networks.build("srvgg", **{**TINY, "num_conv": 2}).state_dict().items()}, path)
+    other = networks.build("srvgg", **{**TINY, "num_conv": 2})
+    save_file({key: value.contiguous() for key, value in other.state_dict().items()}, path)
     with pytest.raises(CorruptWeights, match=r"unknown body\.6\.weight"):
         load_catalogued("tiny")
 
