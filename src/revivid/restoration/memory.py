@@ -7,10 +7,12 @@ import os
 import re
 import sys
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 #: Part of what is available that restoring takes when nobody says how much; the rest is for decoder, encoder and page cache.
 FRACTION = 0.6
@@ -56,6 +58,8 @@ def default_budget() -> int:
 
 def device_budget(device: torch.device) -> int | None:
     """What tiles may take on an accelerator, `DEVICE_FRACTION` of what is free there; None on a CPU."""
+    import torch  # late: amounts of memory are read by commands that need no torch
+
     if device.type == "cuda":
         return int(DEVICE_FRACTION * torch.cuda.mem_get_info(device)[0])
     if device.type == "mps":

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
-
-import torch
+from typing import TYPE_CHECKING
 
 from ..errors import MissingWeights
 from ..types import Clip
+
+if TYPE_CHECKING:
+    import torch
 
 #: CRF to assume where neither the recipe, nor the stream, nor the user says one: x265's own default.
 DEFAULT_CRF = 28.0
@@ -30,10 +32,22 @@ class Conditions:
     trusted: bool = True
     #: Bytes that one stage may take at its peak; None: what the machine has to spare.
     memory: int | None = None
-    #: What published networks compute in: float32 for the published numbers, bfloat16 for speed where the processor has it.
-    dtype: torch.dtype = torch.float32
-    #: What they compute on.
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    #: What published networks compute in: fp32 for the published numbers, bf16 for speed where the processor has it.
+    precision: str = "fp32"
+    #: What they compute on, by torch's name.
+    device_name: str = "cpu"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        import torch  # late: compressing plans stages too, and needs no torch
+
+        return {"fp32": torch.float32, "bf16": torch.bfloat16}[self.precision]
+
+    @property
+    def device(self) -> torch.device:
+        import torch
+
+        return torch.device(self.device_name)
 
 
 class Stage(ABC):

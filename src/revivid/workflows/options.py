@@ -7,8 +7,6 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any, TypeVar
 
-import torch
-
 from ..codecs import codec
 from ..errors import UsageError
 from ..presets import preset
@@ -19,7 +17,7 @@ from .tasks import TASKS, asked_stages, chosen_stages
 Options = TypeVar("Options")
 
 #: What published networks can compute in, by name.
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)

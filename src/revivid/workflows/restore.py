@@ -23,7 +23,7 @@ from ..restoration.geometry import Crop, PadToEven
 from ..restoration.stage import DEFAULT_CRF, Conditions, Stage
 from ..types import Clip
 from .job import Job, JobResult, Plan, open_reader
-from .options import PRECISIONS, RestoreOptions, make_restore
+from .options import RestoreOptions, make_restore
 from .tasks import with_networks
 
 #: What `--out-codec auto` means: fast, and good enough that the restored detail survives.
@@ -79,8 +79,8 @@ def restoration_stages(reader: VideoReader, options: RestoreOptions) -> tuple[li
         crf=_input_crf(reader, recipe, options, notices),
         trusted=bool(options.stages),
         memory=options.memory,  # type: ignore[arg-type]
-        dtype=PRECISIONS[options.precision],
-        device=find_device(options.device),
+        precision=options.precision,
+        device_name=str(find_device(options.device)),
     )
     try:
         stages = build_all(specs, conditions)

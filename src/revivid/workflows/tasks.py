@@ -9,7 +9,7 @@ from .. import networks
 from ..errors import MissingWeights, UsageError
 from ..presets import preset
 from ..recipe import StageSpec
-from ..weights import catalogue, embedded
+from ..weights import catalogue
 
 #: Keyword -> the stage, and the option of the stage that its value is for (None: a switch).
 TASKS: dict[str, tuple[str, str | None]] = {
@@ -69,6 +69,8 @@ def with_networks(specs: Sequence[StageSpec], names: Sequence[str]) -> tuple[Sta
 
 def task_of(name: str) -> str:
     """The stage that the weights `name`, embedded or of the catalogue, are for. Raises `MissingWeights` for an unknown name."""
+    from ..weights import embedded  # late, with torch: compressing needs neither
+
     if name in embedded.names():
         metadata, _ = embedded.load(name)
         return networks.build(metadata.network, **metadata.hyperparameters).traits.tasks[0]  # type: ignore[union-attr, return-value]
