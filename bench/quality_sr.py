@@ -1,9 +1,9 @@
-"""What CompactSR and CompactVSR gain over bicubic on decoded x265 video: python bench/quality_sr.py MASTERS --out FILE.json
+"""What our own networks gain over bicubic on decoded x265 video: python bench/quality_sr.py MASTERS --out results/lumasr.json
 
 MASTERS is a folder of lossless videos. Each is padded to a multiple of twice the scale, downscaled by swscale's bicubic,
 encoded by x265 in memory, decoded, and upscaled. PSNR is on the decoder's own luma against the master's, every 8th of 32
-frames (networks that look at other frames see all of them), mean over a clip's frames, then over clips; the baseline is bicubic
-(a = -0.75) rounded to 8 bits. Bytes are those of the elementary stream.
+frames, mean over a clip's frames, then over clips; the baseline is bicubic (a = -0.75) rounded to 8 bits. Bytes are those of
+the elementary stream.
 """
 
 from __future__ import annotations
@@ -49,18 +49,6 @@ def bicubic(plane: Tensor, scale: int) -> Tensor:
     return F.interpolate(plane.float(), scale_factor=scale, mode="bicubic").round().clamp(0, 255)
 
 
-def restored_frames(module: Any, decoded: Clip, crf: float, step: int) -> dict[int, tuple[Tensor, Tensor]]:
-    """Every `step`-th frame, restored; a network with a temporal reach is shown all frames."""
-    condition = torch.tensor([crf])
-    chosen = range(0, len(decoded), step)
-    with torch.autocast("cpu", torch.bfloat16, enabled=best_dtype() is torch.bfloat16):
-        if module.traits.temporal_reach == (0, 0):
-            return {t: module.restore(*tensors(decoded, t), condition) for t in chosen}
-        frames = [tensors(decoded, t) for t in range(len(decoded))]
-        y, uv = module.restore(torch.stack([y for y, _ in frames], 1), torch.stack([uv for _, uv in frames], 1), condition)
-    return {t: (y[:, t], uv[:, t]) for t in chosen}
-
-
 @torch.inference_mode()
 def measure(master: Clip, module: Any, crf: float, step: int) -> dict[str, float]:
     """Mean PSNR of one clip at one CRF, by network and by bicubic, on luma and on both chroma planes together."""
@@ -69,9 +57,11 @@ def measure(master: Clip, module: Any, crf: float, step: int) -> dict[str, float
     small = resize(padded, padded.width // scale, padded.height // scale)
     decoded, size = encode_decode(small, LoopSettings(crf=crf))
     values: dict[str, list[float]] = {"bicubic": [], "network": [], "bicubic_chroma": [], "network_chroma": []}
-    for t, restored in restored_frames(module, decoded, crf, step).items():
+    for t in range(0, len(master), step):
         truth_y, truth_uv = tensors(master, t)
         y, uv = tensors(decoded, t)
+        with torch.autocast("cpu", torch.bfloat16, enabled=best_dtype() is torch.bfloat16):
+            restored = module.restore(y, uv, torch.tensor([crf]))
         for name, pair in (("network", restored), ("bicubic", (bicubic(y, scale), bicubic(uv, scale)))):
             for suffix, truth, plane in (("", truth_y, pair[0]), ("_chroma", truth_uv, pair[1])):
                 same_size = plane[..., : truth.shape[-2], : truth.shape[-1]]
@@ -90,15 +80,14 @@ def summary(clips: dict[str, dict[str, float]]) -> dict[str, float]:
 
 @torch.inference_mode()
 def milliseconds(module: Any, width: int, height: int, repeats: int = 30) -> dict[str, float]:
-    """Time of `restore` per 8-bit frame of this size (in clips of eight, where it takes clips), threads as torch has them."""
-    shape = () if module.traits.temporal_reach == (0, 0) else (8,)
-    y = torch.randint(0, 256, (1, *shape, 1, height, width), dtype=torch.uint8)
-    uv = torch.randint(0, 256, (1, *shape, 2, height // 2, width // 2), dtype=torch.uint8)
+    """Time of `restore` for one 8-bit frame of this size, threads as torch has them."""
+    y = torch.randint(0, 256, (1, 1, height, width), dtype=torch.uint8)
+    uv = torch.randint(0, 256, (1, 2, height // 2, width // 2), dtype=torch.uint8)
     times = []
     for _ in range(repeats + 3):
         begin = perf_counter()
         module.restore(y, uv, torch.tensor([28.0]))
-        times.append(1e3 * (perf_counter() - begin) / (8 if shape else 1))
+        times.append(1e3 * (perf_counter() - begin))
     return {"median": round(median(times[3:]), 2), "minimum": round(min(times[3:]), 2)}
 
 

@@ -138,7 +138,6 @@ def test_the_paper_preset_says_what_is_missing_and_travels_in_the_file(clip: Pat
     assert not (tmp_path / "trip").exists()
 
 
-@pytest.mark.slow
 def test_the_paper_preset_runs_once_its_weights_are_there(tmp_path: Path) -> None:
     root = tmp_path / "weights"
     put_random_weights(root, *PAPER)

@@ -8,6 +8,8 @@ import random
 import struct
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -88,12 +90,27 @@ def test_a_named_pipe_is_not_waited_for(tmp_path):
     refused(tmp_path / "pipe.mp4", tmp_path, InputNotReadable, 3)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_no_permission(library: Library, tmp_path):
-    locked = tmp_path / "locked.mp4"
-    locked.write_bytes(library("three").read_bytes())
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """Root reads everything, so where tests run as root this one runs as nobody, in a folder that nobody may enter and write."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        if os.geteuid() != 0:
+            yield folder
+            return
+        os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            os.seteuid(0)
+
+
+def test_no_permission(unprivileged: Path) -> None:
+    locked = unprivileged / "locked.mp4"
+    locked.write_bytes(b"nobody may read this")
     locked.chmod(0)
-    assert "permission" in refused(locked, tmp_path, InputNotReadable, 3).message
+    assert "permission" in refused(locked, unprivileged, InputNotReadable, 3).message
 
 
 @pytest.mark.parametrize("text", ["Dear diary, ...\n" * 100, "{}", "\0" * 5000, "GIF89a", "RIFF"])

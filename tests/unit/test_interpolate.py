@@ -304,8 +304,8 @@ def test_the_stage_is_built_by_name() -> None:
         list(restore_clips([video(2)], StageSpec("interpolate", {"factor": 2, "network": "fastdvdnet"})))
 
 
-@pytest.mark.skipif("compactinterp-x2" in embedded.names(), reason="the package has an interpolator")
-def test_without_a_network_the_choices_are_named() -> None:
+def test_without_a_network_the_choices_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "names", list)  # whatever interpolator the package may have
     with pytest.raises(UsageError) as caught:
         Interpolate(2)
     assert "rife" in caught.value.hint

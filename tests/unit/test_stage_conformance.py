@@ -13,7 +13,7 @@ from revivid.degrade.noise import Noise
 from revivid.restoration.deconvolve import Deconvolve
 from revivid.restoration.geometry import Bicubic, Crop, PadToEven
 from revivid.restoration.stage import Stage
-from revivid.restoration.video_super_resolve import super_resolve
+from revivid.restoration.super_resolve import SuperResolve
 from revivid.types import Clip, ColorSpec
 from revivid.weights import embedded
 from revivid.workflows.compress import Downscale
@@ -21,7 +21,7 @@ from revivid.workflows.degrade import AddNoise
 
 SUPER_RESOLVERS = [(n, name) for n in (2, 4) for name in embedded.names() if f"-x{n}" in name]
 STAGES: dict[str, Callable[[], Stage]] = {
-    **{f"super-resolve {name}": lambda name=name, n=n: super_resolve(n, weights=name) for n, name in SUPER_RESOLVERS},
+    **{f"super-resolve {name}": lambda name=name, n=n: SuperResolve(n, weights=name) for n, name in SUPER_RESOLVERS},
     "bicubic x1": lambda: Bicubic(1),
     "bicubic x2": lambda: Bicubic(2),
     "bicubic x4": lambda: Bicubic(4),

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import common, tasks
-from .progress import ProgressDisplay
+from . import common, job, tasks
 
 
 def compress(
@@ -37,16 +36,4 @@ def compress(
     from ..workflows import compress as workflow
 
     options = common.chosen(ctx, "source", "output", "dry_run", "as_json")
-    if dry_run:
-        common.print_plan(workflow.plan_compress(source, output, **options), as_json)
-        return
-    with ProgressDisplay(as_json) as progress:
-        result = workflow.compress(source, output, progress=progress, **options)
-    common.notice(result.notices)
-    if as_json:
-        common.emit("result", **result.to_json())
-    else:
-        common.say(
-            f"{result.output}: {result.frames} frames, {result.width}x{result.height}, "
-            f"{common.human_bytes(result.size_bytes)}, {result.fps:.1f} frames/s"
-        )
+    job.run(workflow.plan_compress, workflow.compress, source, output, options, dry_run=dry_run, as_json=as_json)

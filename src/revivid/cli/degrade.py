@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import common, complete
-from .progress import ProgressDisplay
+from . import common, complete, job
 
 
 def degrade(
@@ -46,16 +45,4 @@ def degrade(
     from ..workflows import degrade as workflow
 
     options = common.chosen(ctx, "source", "output", "dry_run", "as_json")
-    if dry_run:
-        common.print_plan(workflow.plan_degrade(source, output, **options), as_json)
-        return
-    with ProgressDisplay(as_json) as progress:
-        result = workflow.degrade(source, output, progress=progress, **options)
-    common.notice(result.notices)
-    if as_json:
-        common.emit("result", **result.to_json())
-    else:
-        common.say(
-            f"{result.output}: {result.frames} frames, {result.width}x{result.height}, "
-            f"{common.human_bytes(result.size_bytes)}, {result.fps:.1f} frames/s"
-        )
+    job.run(workflow.plan_degrade, workflow.degrade, source, output, options, dry_run=dry_run, as_json=as_json)

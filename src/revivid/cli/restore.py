@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import common, tasks
-from .progress import ProgressDisplay
+from . import common, job, tasks
 
 
 def restore(
@@ -49,19 +48,7 @@ def restore(
     options = common.chosen(ctx, "source", "output", "dry_run", "as_json")
     if output == "-" and not dry_run:
         _check_stdout(as_json)
-    if dry_run:
-        common.print_plan(workflow.plan_restore(source, output, **options), as_json)
-        return
-    with ProgressDisplay(as_json) as progress:
-        result = workflow.restore(source, output, progress=progress, **options)
-    common.notice(result.notices)
-    if as_json:
-        common.emit("result", **result.to_json())
-    else:
-        common.say(
-            f"{result.output}: {result.frames} frames, {result.width}x{result.height}, "
-            f"{common.human_bytes(result.size_bytes)}, {result.fps:.1f} frames/s"
-        )
+    job.run(workflow.plan_restore, workflow.restore, source, output, options, dry_run=dry_run, as_json=as_json)
 
 
 def _check_stdout(as_json: bool) -> None:

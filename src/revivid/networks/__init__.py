@@ -26,7 +26,6 @@ TABLE = {
     "basicvsr": "basicvsr:BasicVSR",
     "basicvsr_plusplus": "basicvsr_plusplus:BasicVSRPlusPlus",
     "compactsr": "compactsr:CompactSR",
-    "compactvsr": "compactvsr:CompactVSR",
     "edvr": "edvr:EDVR",
     "estrnn": "estrnn:ESTRNN",
     "fastdvdnet": "fastdvdnet:FastDVDnet",

@@ -20,9 +20,9 @@ def _super_resolve(conditions: Conditions, *, scale: int, network: str | None = 
         from .published import Published
 
         return Published("super-resolve", network, conditions, scale=scale)
-    from .video_super_resolve import super_resolve
+    from .super_resolve import SuperResolve
 
-    return super_resolve(scale, conditions.crf, network)
+    return SuperResolve(scale, conditions.crf, network)
 
 
 def _deblur(conditions: Conditions, *, network: str | None = None) -> Stage:

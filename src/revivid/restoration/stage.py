@@ -55,8 +55,8 @@ class Stage(ABC):
 
     #: As named on the command line and in recipes.
     name: str = ""
-    #: Frames before and after that one output frame depends on; None before: all, carried along, so clips must come in order.
-    temporal_reach: tuple[int | None, int] = (0, 0)
+    #: Frames before and after that one output frame depends on.
+    temporal_reach: tuple[int, int] = (0, 0)
     #: Whether frames come out at other times than they came in.
     retimes: bool = False
 

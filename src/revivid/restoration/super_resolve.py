@@ -8,15 +8,25 @@ import torch
 from ..errors import UsageError
 from ..networks.precision import best_dtype
 from ..types import Clip
+from ..weights import embedded
 from .embedded import load_embedded
 from .stage import DEFAULT_CRF, Stage
 from .workers import each_frame, keep_freed_memory
+
+#: Networks that may stand behind the stage, best first.
+BEST = ("lumasr", "compactsr")
+
+
+def best_weights(factor: int) -> str:
+    """The weights of the package that super-resolution by `factor` uses when nobody names any."""
+    return next(name for network in BEST if (name := f"{network}-x{factor}") in embedded.names())
 
 
 class SuperResolve(Stage):
     """Upscale by 2 or 4 what came out of a video encoder.
 
-    `weights` names embedded weights (`compactsr-x4`); `crf` is the x265 CRF that the input was encoded with, or its equal.
+    `weights` names embedded weights, the best that the package has for the factor by default; `crf` is the x265 CRF that the
+    input was encoded with, or its equal.
     Works frame by frame (temporal reach 0), in bfloat16 where the processor computes in it and in float32 elsewhere.
     """
 
@@ -27,10 +37,10 @@ class SuperResolve(Stage):
             raise UsageError(f"super-resolution by {factor} is not offered", hint="Choose 2 or 4.")
         self.factor = factor
         self.crf = min(max(float(crf), 0.0), 51.0)
-        self.weights = weights or f"compactsr-x{factor}"
+        self.weights = weights or best_weights(factor)
         self.module = load_embedded(self.weights)
         if getattr(self.module, "scale", None) != factor:
-            raise UsageError(f"{self.weights} does not upscale by {factor}", hint=f"Choose compactsr-x{factor}.")
+            raise UsageError(f"{self.weights} does not upscale by {factor}", hint=f"Choose {best_weights(factor)}.")
         self.dtype = best_dtype()
         keep_freed_memory()
 

@@ -1,4 +1,4 @@
-"""Frames side by side, one thread each: for networks that treat frames independently, and for what can be so treated of others.
+"""Frames side by side, one thread each: for networks that treat frames independently.
 
 Two threads inside one small convolution wait for each other at every layer, and badly so when a decoder or an encoder wants the
 same cores (measured on 2 busy cores: 441 ms a frame against 85 ms with one thread; idle, both ways take the same time per
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TypeVar
 
@@ -44,21 +44,6 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(torch.get_num_threads(), "revivid-frame", initializer=torch.set_num_threads, initargs=(1,))
 
 
-@lru_cache(maxsize=1)
-def _single() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, "revivid-order", initializer=torch.set_num_threads, initargs=(1,))
-
-
 def each_frame(function: Callable[[T], R], frames: Iterable[T]) -> list[R]:
     """`function` of every frame, in order, as many at a time as torch may use threads."""
     return list(_pool().map(function, frames))
-
-
-def whenever(function: Callable[..., R], *arguments: object) -> Future[R]:
-    """One piece of work for the same threads, to be waited for later. It may itself wait for such work that was given earlier."""
-    return _pool().submit(function, *arguments)
-
-
-def in_order(function: Callable[..., R], *arguments: object) -> Future[R]:
-    """Work for one further thread that does such work in the order in which it came, and may wait for what `whenever` was given."""
-    return _single().submit(function, *arguments)

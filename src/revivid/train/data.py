@@ -51,8 +51,8 @@ class DataSettings:
     photo_keep: int = 4
     clip_frames: int = 24
     clip_keep: int = 3
-    #: For networks that look at neighbouring frames: so many consecutive frames are kept instead, from a random place of the scene,
-    #: so that intra frames are as rare among them as in long videos. 0: every `keep`-th frame of the whole scene.
+    #: So many consecutive frames are kept instead, from a random place of the scene, so that intra frames are as rare among them
+    #: as in long videos. 0: every `keep`-th frame of the whole scene.
     window: int = 0
     #: Scenes that are taken from one clip, spread over its length.
     clip_scenes: int = 4

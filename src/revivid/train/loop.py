@@ -74,8 +74,6 @@ class Training:
         module: Any = networks.build(recipe.network, **recipe.hyperparameters).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if module.traits.scale != recipe.data.scale:
             raise UsageError(f"{recipe.name}: [network] upscales by {module.traits.scale}, [data] by {recipe.data.scale}")
-        if self.settings.start:
-            module.adopt(embedded.load(self.settings.start)[1])
         self.network = module
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
         self.optimiser = torch.optim.AdamW(
@@ -90,7 +88,6 @@ class Training:
             batch=self.settings.batch,
             candidates=self.settings.candidates,
             seed=self.settings.seed,
-            frames=self.settings.frames or None,
         )
         self.dtype = best_dtype()
         self.parameters = list(self.network.parameters())
@@ -148,26 +145,19 @@ class Training:
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
-        """Mean luma gain over bicubic in dB on held-out scenes, by third of the CRF range and in all.
-
-        Measured on each scene's middle frame, for clip networks on all frames from there on.
-        """
+        """Mean luma gain over bicubic in dB on the middle frame of each held-out scene, by third of the CRF range and in all."""
         network = self.averaged_network()
+        scale = self.recipe.data.scale
         gains: dict[str, list[float]] = {}
         for scene in self.held_out:
-            middle = len(scene.truth[0]) // 2
-            frames = slice(0 if self.settings.frames else middle, None if self.settings.frames else middle + 1)
-            shown = slice(middle - frames.start, None)
-            truth = torch.from_numpy(scene.truth[0][frames][shown])[:, None].float()
-            for planes, crf in zip(scene.degraded, scene.crfs, strict=True):
-                y, u, v = (torch.from_numpy(plane[frames])[:, None] for plane in planes)
-                codes = [y, torch.cat([u, v], dim=1)]
-                bicubic = F.interpolate(y[shown].float(), scale_factor=self.recipe.data.scale, mode="bicubic").round().clamp(0, 255)
-                if self.settings.frames:
-                    codes = [plane[None] for plane in codes]
-                restored = network.restore(*codes, torch.tensor([crf]))[0].view(-1, *truth.shape[1:])[shown]
-                errors = [_errors(picture.float(), truth) for picture in (bicubic, restored)]
-                gain = (10 * torch.log10(errors[0] / errors[1])).mean().item()
+            t = len(scene.truth[0]) // 2
+            truth = torch.from_numpy(scene.truth[0][t : t + 1])[None].float()
+            for (y, u, v), crf in zip(scene.degraded, scene.crfs, strict=True):
+                codes_y = torch.from_numpy(y[t : t + 1])[None]
+                codes_uv = torch.stack([torch.from_numpy(u[t]), torch.from_numpy(v[t])])[None]
+                restored, _ = network.restore(codes_y, codes_uv, torch.tensor([crf]))
+                bicubic = F.interpolate(codes_y.float(), scale_factor=scale, mode="bicubic").round().clamp(0, 255)
+                gain = 10 * math.log10(_error(bicubic, truth) / _error(restored.float(), truth))
                 for name in ("all", self._third(crf)):
                     gains.setdefault(name, []).append(gain)
         return {name: round(sum(values) / len(values), 4) for name, values in sorted(gains.items())}
@@ -238,6 +228,6 @@ def learning_rate(iteration: int, settings: TrainSettings) -> float:
     return low + (settings.learning_rate - low) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def _errors(a: Tensor, b: Tensor) -> Tensor:
-    """Mean squared error of each frame in code values, never zero."""
-    return (a - b).square().mean((1, 2, 3)).clamp_(min=1e-6)
+def _error(a: Tensor, b: Tensor) -> float:
+    """Mean squared error in code values, never zero."""
+    return max((a - b).square().mean().item(), 1e-6)

@@ -24,7 +24,7 @@ else:
 
 T = TypeVar("T")
 #: Numbers that may be zero; every other one must be larger.
-MAY_BE_ZERO = {"seed", "warmup", "weight_decay", "final_learning_rate", "ema", "chroma_weight", "crf_min", "window", "frames"}
+MAY_BE_ZERO = {"seed", "warmup", "weight_decay", "final_learning_rate", "ema", "chroma_weight", "crf_min", "window"}
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,9 @@ class TrainSettings:
     """The optimisation: AdamW with warm-up and cosine decay, an exponential mean of the weights, a Charbonnier loss."""
 
     iterations: int = 20_000
-    #: Embedded weights to begin with, of a network that this one can `adopt`; none: random weights.
-    start: str = ""
     #: Patches per iteration and their size in degraded pixels.
     batch: int = 16
     patch: int = 48
-    #: Consecutive frames per patch; 0 for networks that take single frames.
-    frames: int = 0
     #: Random places of which the most textured one becomes a patch.
     candidates: int = 2
     learning_rate: float = 1e-3

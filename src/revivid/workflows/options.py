@@ -65,6 +65,11 @@ class CompressOptions(Source):
         encoder_preset = known.default_preset if self.encoder_preset is None else str(self.encoder_preset)
         object.__setattr__(self, "encoder_preset", encoder_preset)
 
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        stages = None if self.stages is None else [stage.to_dict() for stage in self.stages]
+        return {**vars(self), "scale": str(self.scale), "stages": stages, "network": list(self.network or ())}
+
 
 @dataclass(frozen=True)
 class RestoreOptions(Source):

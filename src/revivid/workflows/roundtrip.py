@@ -104,7 +104,7 @@ def roundtrip(
         timings=Timings(compressed.seconds, brought_back.seconds - watch.seconds, watch.seconds),
         environment=describe_machine(),
         recipe=json.loads(VideoReader(small).info.recipe or "{}"),
-        options={key: str(value) if isinstance(value, Fraction) else value for key, value in vars(chosen).items()},
+        options=chosen.to_json(),
         notices=_unique([*compressed.notices, *brought_back.notices, *_sampling_notice(chosen, measure_every)]),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
