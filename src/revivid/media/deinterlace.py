@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 import av
-import av.error
 import av.filter
+
+from .filters import filter_chain, ready
 
 
 def deinterlaced(decoded: Iterable[av.VideoFrame], time_base: Fraction) -> Iterator[av.VideoFrame]:
@@ -29,30 +30,16 @@ def deinterlaced(decoded: Iterable[av.VideoFrame], time_base: Fraction) -> Itera
         if graph is None:
             graph, shape = _graph(frame, time_base, which), current
         graph.vpush(frame)
-        yield from _ready(graph)
+        yield from ready(graph)
     if graph is not None:
         yield from _drained(graph)
 
 
 def _graph(frame: av.VideoFrame, time_base: Fraction, which: str) -> av.filter.Graph:
-    graph = av.filter.Graph()
-    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=time_base)
-    bwdif = graph.add("bwdif", f"mode=send_frame:parity=auto:deint={which}")
-    sink = graph.add("buffersink")
-    source.link_to(bwdif)
-    bwdif.link_to(sink)
-    graph.configure()
-    return graph
-
-
-def _ready(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
-    while True:
-        try:
-            yield graph.vpull()
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return
+    bwdif = ("bwdif", f"mode=send_frame:parity=auto:deint={which}")
+    return filter_chain(frame.width, frame.height, frame.format, time_base, bwdif)
 
 
 def _drained(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
     graph.vpush(None)
-    yield from _ready(graph)
+    yield from ready(graph)

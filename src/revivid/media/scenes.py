@@ -8,15 +8,14 @@ before, on average, and how much that differs from what it was one frame earlier
 
 from __future__ import annotations
 
-import itertools
 from fractions import Fraction
 
 import av
-import av.error
 import av.filter
 import numpy as np
 
 from ..types import Clip, ColorSpec
+from .filters import filter_chain, ready
 
 #: Of 300 joins of two real clips 299 are found, and none of 3,400 frames inside 38 clips is taken for one (6: 300 and one, 10: 296
 #: and none). Of fades to black in 6, 12 and 24 frames 30, 2 and 0 of 38 hold a cut, of cross-fades in 4 to 12 frames none; of
@@ -69,24 +68,11 @@ class CutDetector:
 
 def _graph(frame: av.VideoFrame, threshold: float) -> av.filter.Graph:
     """scdet writes scores into frame metadata, which PyAV 17 does not show; `sc_pass` lets out only frames that start a scene."""
-    graph = av.filter.Graph()
-    size = f"{min(_WIDTH, frame.width)}:{min(_HEIGHT, frame.height)}"
-    chain = (
-        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1)),
-        graph.add("scale", f"{size}:flags=area"),
-        graph.add("scdet", f"threshold={threshold:g}:sc_pass=1"),
-        graph.add("buffersink"),
-    )
-    for source, target in itertools.pairwise(chain):
-        source.link_to(target)
-    graph.configure()
-    return graph
+    scale = ("scale", f"{min(_WIDTH, frame.width)}:{min(_HEIGHT, frame.height)}:flags=area")
+    scdet = ("scdet", f"threshold={threshold:g}:sc_pass=1")
+    return filter_chain(frame.width, frame.height, frame.format, Fraction(1), scale, scdet)
 
 
 def _passes(graph: av.filter.Graph, frame: av.VideoFrame) -> bool:
     graph.vpush(frame)
-    try:
-        graph.vpull()
-    except av.error.BlockingIOError:
-        return False
-    return True
+    return any(True for _ in ready(graph))

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import av
-import av.error
-import av.filter
 import numpy as np
 
 from ..errors import ShapeError, UsageError
 from ..types import Clip
+from .filters import filter_chain, ready
 from .frames import from_planes, to_planes
 
 #: minterpolate looks at blocks of this size.
@@ -46,29 +45,14 @@ def slowed(clip: Clip, factor: int) -> Clip:
 
 
 def _interpolated(clip: Clip, factor: int) -> Iterator[av.VideoFrame]:
-    graph = av.filter.Graph()
-    chain = (
-        graph.add_buffer(width=clip.width, height=clip.height, format=av.VideoFormat("yuv420p"), time_base=Fraction(1)),
-        graph.add("minterpolate", f"fps={factor}:mi_mode=mci"),
-        graph.add("buffersink"),
-    )
-    for source, target in itertools.pairwise(chain):
-        source.link_to(target)
-    graph.configure()
+    minterpolate = ("minterpolate", f"fps={factor}:mi_mode=mci")
+    graph = filter_chain(clip.width, clip.height, av.VideoFormat("yuv420p"), Fraction(1), minterpolate)
     # The filter wants to see one frame beyond the last two between which it interpolates.
     for t in range(len(clip) + 1):
         y, u, v = (plane[min(t, len(clip) - 1)] for plane in clip.planes)
         frame = from_planes((y, u, v), clip.color)
         frame.pts, frame.time_base = t, Fraction(1)
         graph.vpush(frame)
-        yield from _ready(graph)
+        yield from ready(graph)
     graph.vpush(None)
-    yield from _ready(graph)
-
-
-def _ready(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
-    while True:
-        try:
-            yield graph.vpull()
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return
+    yield from ready(graph)

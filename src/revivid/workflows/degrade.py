@@ -17,13 +17,12 @@ from ..degrade.motion_blur import Shutter, blur_clip, slow_and_blur
 from ..degrade.noise import Domain, Noise
 from ..errors import UsageError
 from ..media.source import is_pipe
-from ..media.write import muxer_for
 from ..pipeline import ProgressFunction
 from ..restoration.geometry import PadToEven
 from ..restoration.stage import Stage
 from ..types import Clip, join
 from .compress import Downscale
-from .job import Job, JobResult, Plan, open_reader
+from .job import Job, JobResult, Plan, check_lossless, open_reader
 from .options import Source, make
 
 SAMPLE_FRAMES = 8
@@ -185,8 +184,8 @@ class AddNoise(Stage):
 def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options: DegradeOptions) -> Job:
     reader = open_reader(source, options)
     info = reader.info
-    if options.codec == "ffv1" and muxer_for(output) not in ("matroska", "yuv4mpegpipe"):
-        raise UsageError(f"{output}: lossless output is FFV1 in Matroska", hint="Name the output .mkv, or add --codec x265.")
+    if options.codec == "ffv1":
+        check_lossless(output)
     if options.blur is not None and info.color.bit_depth != 8:
         raise UsageError(f"{info.color.bit_depth}-bit video can't be blurred along its motion", hint="Convert it to 8 bits first.")
     stages = _stages(options)

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..errors import LimitExceeded, MissingWeights, PartialResult
+from ..errors import LimitExceeded, MissingWeights, PartialResult, UsageError
 from ..limits import MAX_FRAME_RATE, check_frame_size
 from ..media.passthrough import Passthrough
 from ..media.read import VideoReader
@@ -285,6 +285,12 @@ def check_weights(stages: Sequence[Stage]) -> None:
     if missing:
         message = "; ".join(fault.message for fault in missing)
         raise MissingWeights(message, hint="\n".join(fault.hint for fault in missing))
+
+
+def check_lossless(output: str | os.PathLike[str]) -> None:
+    """`UsageError` where a lossless output can't go into this container."""
+    if muxer_for(output) not in ("matroska", "yuv4mpegpipe"):
+        raise UsageError(f"{output}: lossless output is FFV1 in Matroska", hint="Name the output .mkv, or choose another codec.")
 
 
 def open_reader(source: str | os.PathLike[str], options: Source) -> VideoReader:

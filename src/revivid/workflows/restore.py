@@ -14,7 +14,7 @@ from ..errors import CorruptInput, UsageError
 from ..media.probe import stream_crf
 from ..media.read import VideoReader
 from ..media.source import is_pipe
-from ..media.write import Encoding, muxer_for
+from ..media.write import Encoding
 from ..pipeline import ProgressFunction, chain
 from ..recipe import Recipe, StageSpec
 from ..restoration import build_all
@@ -22,7 +22,7 @@ from ..restoration.device import find_device
 from ..restoration.geometry import Crop, PadToEven
 from ..restoration.stage import DEFAULT_CRF, Conditions, Stage
 from ..types import Clip
-from .job import Job, JobResult, Plan, open_reader
+from .job import Job, JobResult, Plan, check_lossless, open_reader
 from .options import RestoreOptions, make_restore
 from .tasks import with_networks
 
@@ -142,8 +142,7 @@ def _encoding(reader: VideoReader, output: str, options: RestoreOptions, width: 
     name, crf, preset = _AUTO[color.bit_depth]
     if options.lossless or options.out_codec == "ffv1":
         name, crf, preset = "ffv1", None, None
-        if muxer_for(output) not in ("matroska", "yuv4mpegpipe"):
-            raise UsageError(f"{output}: lossless output is FFV1 in Matroska", hint="Name the output .mkv.")
+        check_lossless(output)
     elif options.out_codec not in ("auto", name):
         name, crf, preset = options.out_codec, None, None
     crf = options.out_crf if options.out_crf is not None else crf
