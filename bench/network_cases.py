@@ -6,17 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from reference_basicvsr import ReferenceBasicVSR, ReferenceBasicVSRPlusPlus, ReferenceIconVSR
 from reference_fastdvdnet import ReferenceFastDVDnet
 from reference_swinir import ReferenceSwinIR
 from reference_vrt import ReferenceVRT
-from revivid.weights import catalogue
+from revivid import networks
+from revivid.weights import catalogue, embedded
 
 
 @dataclass(frozen=True)
 class Case:
     network: str
-    #: (N, T, C, H, W), (N, C, H, W), or (N, H, W) for planes of YUV 4:2:0.
+    #: (N, T, C, H, W), (N, C, H, W), or (N, H, W) for as many frames of YUV 4:2:0 as the network takes.
     shape: tuple[int, ...]
     #: A smaller one, for bf16, which CPUs without instructions for it emulate slowly.
     small: tuple[int, ...]
@@ -30,10 +33,19 @@ def _published(name: str, shape: tuple[int, ...], small: tuple[int, ...], litera
     return Case(entry.network, shape, small, entry.hyperparameters, literal)
 
 
+def _own(weights: embedded.Metadata) -> Case:
+    """Networks with weights in the package take planes, and the interpolating ones pairs of frames."""
+    with torch.device("meta"):
+        traits: Any = networks.build(weights.network, **weights.hyperparameters).traits
+    pair = traits.kind == "pair"
+    return Case(weights.network, _PAIR if pair else _PLANES, _SMALL_PAIR if pair else _SMALL_PLANES, weights.hyperparameters)
+
+
 _CLIP, _SMALL_CLIP = (1, 6, 3, 64, 64), (1, 2, 3, 64, 64)
 _IMAGE, _SMALL_IMAGE = (1, 3, 64, 64), (1, 3, 32, 32)
 _WIDE = (1, 6, 3, 64, 96)
 _PAIR, _SMALL_PAIR = (1, 2, 3, 256, 256), (1, 2, 3, 64, 64)
+_PLANES, _SMALL_PLANES = (1, 360, 640), (1, 64, 64)
 
 #: Published networks have the names that they have in the catalogue.
 CASES: dict[str, Case] = {
@@ -60,6 +72,5 @@ CASES: dict[str, Case] = {
     "ifrnet-s": _published("ifrnet-s", _PAIR, _SMALL_PAIR),
     "ifrnet": _published("ifrnet", _PAIR, _SMALL_PAIR),
     "ifrnet-l": _published("ifrnet-l", _PAIR, _SMALL_PAIR),
-    "compactsr-x4": Case("compactsr", (1, 360, 640), (1, 64, 64), {"scale": 4}),
-    "compactsr-x2": Case("compactsr", (1, 360, 640), (1, 64, 64), {"scale": 2}),
+    **{name: _own(weights) for name, weights in embedded.describe().items()},
 }

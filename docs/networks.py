@@ -1,4 +1,4 @@
-"""Makes docs/networks.md from the catalogue, the networks' traits and results/networks.json: python docs/networks.py [--check]"""
+"""Makes docs/networks.md from the catalogue, the networks' traits and the figures in results/: python docs/networks.py [--check]"""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import torch
 
 from revivid import networks
 from revivid.networks.traits import Traits
-from revivid.weights import catalogue
+from revivid.weights import catalogue, embedded
 from revivid.weights.catalogue import Entry
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "networks.md"
 RESULTS = ROOT / "results" / "networks.json"
+COUNTS = ROOT / "results" / "macs.json"
 
 TASKS = {
     "super-resolve": ("Super-resolution", "--super-resolve {scale}"),
@@ -26,13 +27,15 @@ TASKS = {
     "deartifact": ("Compression artefacts", "--deartifact"),
     "interpolate": ("Frame interpolation", "--interpolate 2"),
 }
-#: Our own, whose weights come inside the package: case of the bench -> hyper-parameters.
-OWN = {"compactsr-x2": {"scale": 2}, "compactsr-x4": {"scale": 4}}
-HEADER = "| name | network | parameters | GMACs per frame | ms per frame | ms per megapixel | published PSNR (SSIM) | licence |"
+#: What has a row: published checkpoints and our own weights.
+Weights = Entry | embedded.Metadata
+#: Our own, whose weights come inside the package.
+OWN = embedded.describe()
+HEADER = "| name | network | parameters | kMACs per pixel | ms per frame | ms per megapixel | published PSNR (SSIM) | licence |"
 
 INTRODUCTION = """# Networks
 
-<!-- made by docs/networks.py from the catalogue, the networks' traits and results/networks.json -->
+<!-- made by docs/networks.py from the catalogue, the networks' traits and the figures in results -->
 
 The networks that revivid ships, task by task. Published ones take their authors' checkpoints, which are fetched when you ask
 for them ([weights.md](weights.md)); our own come inside the package and need nothing.
@@ -40,10 +43,12 @@ for them ([weights.md](weights.md)); our own come inside the package and need no
 - **ms per frame, ms per megapixel**: one call on {cpu}, {threads} threads, float32, divided by its new frames and
   by the megapixels of its output. The inputs are small ([results/networks.json](../results/networks.json) says which); time grows
   with the pixels.
-- **GMACs per frame**: multiply-adds of convolutions, matrix products and attention for that input, bilinear sampling left out.
+- **kMACs per pixel**: thousands of multiply-adds of convolutions, matrix products and attention for each pixel of new
+  frames, counted on six frames (or what the network takes) of 96x64 ([results/macs.json](../results/macs.json)), bilinear
+  sampling left out.
 - **published PSNR (SSIM)**: the publishers' first figures, with their test set; not measured by revivid.
   `revivid weights show NAME` has all of them.
-- Checkpoints of one network that differ only in what they were trained on share their figures; "-": not measured.
+- Checkpoints of one network that differ only in what they were trained on share their figures; "-" under ms: not timed.
 """
 
 
@@ -54,8 +59,7 @@ def page() -> str:
     for task, (title, _) in TASKS.items():
         entries = [entry for entry in catalogue.entries().values() if entry.task == task]
         parts += [f"## {title}", "", HEADER, "|---|---|---:|---:|---:|---:|---|---|"]
-        if task == "super-resolve":
-            parts += [_own_row(name, results["cases"]) for name in OWN]
+        parts += [_own_row(name, results["cases"]) for name, own in OWN.items() if task in _traits(own).tasks]
         parts += [_row(entry, results["cases"]) for entry in entries]
         parts += ["", *_use(task, entries), ""]
     parts += _speed(results["cases"])
@@ -64,23 +68,22 @@ def page() -> str:
 
 def _row(entry: Entry, cases: dict[str, Any]) -> str:
     case = cases.get(_case(entry), {})
-    millions = _count(_module(entry)) / 1e6
     metric = next((f"{set_}: {_figures(values)}" for set_, values in entry.metrics.items()), "-")
     licence = entry.licence + (" (non-commercial)" if entry.noncommercial else "")
-    return _cells(entry.name, entry.network, millions, case, metric, licence)
+    return _cells(entry.name, entry, case, metric, licence)
 
 
 def _own_row(name: str, cases: dict[str, Any]) -> str:
-    module = networks.build("compactsr", **OWN[name])
-    licence = f"{module.traits.licence} (inside the package)"  # type: ignore[union-attr]
-    measured = "[results/compactsr.json](../results/compactsr.json)"
-    return _cells(name, "compactsr", _count(module) / 1e6, cases.get(name, {}), measured, licence)
+    own = OWN[name]
+    measured = "[compact-networks.md](compact-networks.md)"
+    return _cells(name, own, cases.get(name, {}), measured, f"{own.licence} (inside the package)")
 
 
-def _cells(name: str, network: str, millions: float, case: dict[str, Any], metric: str, licence: str) -> str:
+def _cells(name: str, weights: Weights, case: dict[str, Any], metric: str, licence: str) -> str:
+    millions = _count(_module(weights)) / 1e6
     ours = case.get("revivid", {})
     times = (ours.get("ms_per_frame", "-"), ours.get("ms_per_megapixel", "-"))
-    cells = (f"`{name}`", network, f"{millions:.3g} M", case.get("gmacs_per_frame", "-"), *times, metric, licence)
+    cells = (f"`{name}`", weights.network, f"{millions:.3g} M", f"{_kmacs(name, weights):.3g}", *times, metric, licence)
     return f"| {' | '.join(map(str, cells))} |"
 
 
@@ -95,10 +98,23 @@ def _case(entry: Entry) -> str:
     return entry.name if entry.name in from_bench else next(iter(same), "")
 
 
-def _shape(entry: Entry) -> dict[str, Any]:
+def _kmacs(name: str, weights: Weights) -> float:
+    """Thousands of multiply-adds per pixel of a new frame, as they were counted for these hyper-parameters."""
+    counted = _counts().get(name, {})
+    if (counted.get("network"), counted.get("hyperparameters")) != (weights.network, _shape(weights)):
+        raise SystemExit(f"no multiply-adds of {name}: run python bench/macs.py --out {COUNTS.relative_to(ROOT)} --missing")
+    return counted["kmacs_per_pixel"]
+
+
+@functools.cache
+def _counts() -> dict[str, Any]:
+    return json.loads(COUNTS.read_text(encoding="utf-8"))["weights"]
+
+
+def _shape(weights: Weights) -> dict[str, Any]:
     """Hyper-parameters that decide what is computed."""
-    free = {"img_size"} if entry.network == "swinir" else set()
-    return {key: value for key, value in entry.hyperparameters.items() if key not in free}
+    free = {"img_size"} if weights.network == "swinir" else set()
+    return {key: value for key, value in weights.hyperparameters.items() if key not in free}
 
 
 def _figures(values: tuple[float, ...]) -> str:
@@ -117,8 +133,8 @@ def _use(task: str, entries: list[Entry]) -> list[str]:
     return lines
 
 
-def _module(entry: Entry) -> torch.nn.Module:
-    return _built(entry.network, json.dumps(_shape(entry)))
+def _module(weights: Weights) -> torch.nn.Module:
+    return _built(weights.network, json.dumps(_shape(weights)))
 
 
 @functools.cache
@@ -132,8 +148,8 @@ def _count(module: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _traits(entry: Entry) -> Traits:
-    return _module(entry).traits  # type: ignore[return-value]
+def _traits(weights: Weights) -> Traits:
+    return _module(weights).traits  # type: ignore[return-value]
 
 
 def _reach(traits: Traits) -> str:
