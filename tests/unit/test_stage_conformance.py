@@ -12,16 +12,20 @@ import pytest
 from revivid.degrade.noise import Noise
 from revivid.restoration.deconvolve import Deconvolve
 from revivid.restoration.geometry import Bicubic, Crop, PadToEven
+from revivid.restoration.own import Own
 from revivid.restoration.stage import Stage
-from revivid.restoration.super_resolve import SuperResolve
 from revivid.types import Clip, ColorSpec
 from revivid.weights import embedded
 from revivid.workflows.compress import Downscale
 from revivid.workflows.degrade import AddNoise
 
 SUPER_RESOLVERS = [(n, name) for n in (2, 4) for name in embedded.names() if f"-x{n}" in name]
+SAME_SIZE = [(name.split("-")[1], name) for name in embedded.names() if name.startswith("cellnet-")]
 STAGES: dict[str, Callable[[], Stage]] = {
-    **{f"super-resolve {name}": lambda name=name, n=n: SuperResolve(n, weights=name) for n, name in SUPER_RESOLVERS},
+    **{
+        f"super-resolve {name}": lambda name=name, n=n: Own("super-resolve", scale=n, weights=name) for n, name in SUPER_RESOLVERS
+    },
+    **{name: lambda task=task, name=name: Own(task, weights=name, sigma=9.0) for task, name in SAME_SIZE},
     "bicubic x1": lambda: Bicubic(1),
     "bicubic x2": lambda: Bicubic(2),
     "bicubic x4": lambda: Bicubic(4),

@@ -96,8 +96,8 @@ def test_scenes_are_pairs_of_truth_and_its_compressed_small_version(cache):
     for scene in scenes:
         height, width = scene.truth[0].shape[1:]
         assert height % 4 == width % 4 == 0
-        assert len(scene.crfs) == 2
-        assert 10 <= scene.crfs[0] <= 20 <= scene.crfs[1] <= 30
+        assert len(scene.strengths) == 2
+        assert 10 <= scene.strengths[0] <= 20 <= scene.strengths[1] <= 30
         means = scene.truth[0].reshape(-1, height // 2, 2, width // 2, 2).mean((2, 4))
         errors = [np.abs(planes[0] - means).mean() for planes in scene.degraded]
         assert scene.degraded[0][0].shape == means.shape
@@ -131,8 +131,8 @@ def test_training_learns_and_its_weights_load(tmp_path, sources, tiny, cache):
     patches = Patches(load(sorted(cache.glob("*.npz"))), scale=2, size=32, batch=16, candidates=1, seed=9)
     batch = patches.batch(0)
     with torch.no_grad():
-        before, after = (charbonnier(network(batch.y, batch.uv, batch.crf)[0], batch.truth_y) for network in (untrained, trained))
-    assert after < before
+        losses = [charbonnier(net(batch.y, batch.uv, batch.strength)[0], batch.truth_y) for net in (untrained, trained)]
+    assert losses[1] < losses[0]
 
 
 def test_resumed_training_equals_the_uninterrupted_one(tmp_path, sources, tiny, cache):

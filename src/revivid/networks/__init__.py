@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TABLE = {
     "basicvsr": "basicvsr:BasicVSR",
     "basicvsr_plusplus": "basicvsr_plusplus:BasicVSRPlusPlus",
+    "cellnet": "cellnet:CellNet",
     "compactsr": "compactsr:CompactSR",
     "edvr": "edvr:EDVR",
     "estrnn": "estrnn:ESTRNN",

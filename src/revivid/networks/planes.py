@@ -61,6 +61,8 @@ class PlanesSR(nn.Module, ABC):
             scale=scale,
             channels=3,
             spatial_reach=cell * (layers + 2) + 2,
+            # Four maps of features, and the phases of the output: above what was measured for all shipped sizes.
+            bytes_per_pixel=16.0 * channels / cell**2 + 8 * scale**2,
             channel_order="yuv",
             licence="Apache-2.0",
         )

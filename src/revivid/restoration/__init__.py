@@ -20,9 +20,11 @@ def _super_resolve(conditions: Conditions, *, scale: int, network: str | None = 
         from .published import Published
 
         return Published("super-resolve", network, conditions, scale=scale)
-    from .super_resolve import SuperResolve
+    if not isinstance(scale, int) or scale not in (2, 4):
+        raise UsageError(f"super-resolution by {scale} is not offered", hint="Choose 2 or 4.")
+    from .own import Own
 
-    return SuperResolve(scale, conditions.crf, network)
+    return Own("super-resolve", conditions, scale=scale, weights=network)
 
 
 def _deblur(conditions: Conditions, *, network: str | None = None) -> Stage:
@@ -100,14 +102,13 @@ def build_all(specs: Sequence[StageSpec], conditions: Conditions) -> list[Stage]
 
 
 def _same_size(task: str, network: str | None, conditions: Conditions, *, sigma: Any = None) -> Stage:
-    if network is None or not _published(network):
-        raise UsageError(
-            f"{task} needs a network{'' if network is None else f', and {network} is none of them'}",
-            hint=f"Add --with NAME; `revivid weights list --task {task}` shows the names.",
-        )
-    from .published import Published
+    if network is not None and _published(network):
+        from .published import Published
 
-    return Published(task, network, conditions, sigma=sigma)
+        return Published(task, network, conditions, sigma=sigma)
+    from .own import Own
+
+    return Own(task, conditions, weights=network, sigma=sigma)
 
 
 def _published(network: str) -> bool:

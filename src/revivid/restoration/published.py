@@ -25,13 +25,11 @@ from ..weights import catalogue, store
 from ..weights.catalogue import Entry
 from .catalogued import load_catalogued, outline
 from .engine import Engine, Frame
-from .noise_level import estimate_noise
+from .noise_level import clip_noise
 from .stage import Conditions, Stage
 
 #: R', G', B' in BT.601 luma, as grey pictures are made for published networks.
 _LUMA = torch.tensor([0.299, 0.587, 0.114])
-#: What an estimated noise level is held to: the published denoisers were trained between about these.
-_LEAST_SIGMA, _MOST_SIGMA = 1.0, 55.0
 #: For plans, which don't depend on it.
 _ANY_SIGMA = 25.0
 
@@ -151,7 +149,7 @@ class Published(Stage):
         if first is None:
             return iter(())
         if not self._engines:
-            level = _noise_level(first) if any(step.sigma == "auto" for step in self.steps) else None
+            level = clip_noise(first) if any(step.sigma == "auto" for step in self.steps) else None
             if level is not None:
                 self._said.append(f"noise estimated at sigma {level:.1f}")
             self._engines = [self._engine(step, self._loaded(step), level) for step in self.steps]
@@ -213,15 +211,6 @@ def _through(engine: Engine, frames: Iterator[Frame], *, luma_only: bool) -> Ite
 def _luma(rgb: Tensor) -> Tensor:
     """(3, H, W) -> (1, H, W), in 0..1."""
     return torch.einsum("c,chw->hw", _LUMA, rgb)[None]
-
-
-def _noise_level(clip: Clip) -> float:
-    """The strength of the noise in 8-bit R'G'B' code values, taken for equally strong and independent in the three."""
-    color = clip.color
-    code_values = color.peak if color.full_range else 219 << (color.bit_depth - 8)
-    levels = sorted(estimate_noise(torch.from_numpy(luma.astype("float32"))) for luma in clip.planes[0])
-    in_luma = levels[len(levels) // 2] * 255 / code_values
-    return min(max(in_luma / float(_LUMA.norm()), _LEAST_SIGMA), _MOST_SIGMA)
 
 
 def _without_pictures(clip: Clip) -> Clip:

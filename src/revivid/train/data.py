@@ -1,8 +1,8 @@
-"""Training pairs: ground truth from photographs and clips, and what a real encoder makes of it at a fraction of the size.
+"""Training pairs: ground truth from photographs and clips, and what blur, noise and a real encoder make of it.
 
     photographs -- camera move --\\
-                                   ground truth -> swscale bicubic 1/scale -> x265 at several CRFs -> decoded
-    clips ------ area-halved ----/                                                      one .npz of planes per scene
+                                   ground truth -> `damage` -> several degraded versions
+    clips ------ area-halved ----/                                     one .npz of planes per scene
 
 Sources are compressed themselves, so none is used without halving it. `prepare` fills a folder once, `load` brings it into
 memory as integer planes.
@@ -18,12 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ..codecs.loop import LoopSettings, encode_decode
 from ..degrade.camera import film, random_move
-from ..errors import InputNotReadable, RevividError, ShapeError
+from ..degrade.draw import blurred_clip, blurred_photo
+from ..degrade.motion_blur import BlurredPair
+from ..errors import CorruptInput, InputNotReadable, RevividError, ShapeError
 from ..media.read import open_video
 from ..media.scale import crop, resize
 from ..types import Clip, join
+from . import damage
+from .damage import blurry, compressed, noisy
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 CLIP_SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi", ".y4m", ".ts"}
@@ -39,6 +42,8 @@ Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 class DataSettings:
     """How training pairs are made; a section of the recipe."""
 
+    #: What the network undoes: "compression", "blur" or "noise" (see `damage`).
+    damage: str = "compression"
     #: Output size over input size.
     scale: int = 4
     #: Range of the CRF; each scene is encoded once in each of `crf_steps` equal parts of it, at a random place.
@@ -70,9 +75,10 @@ class Scene:
 
     name: str
     truth: Planes
-    #: One per CRF, frame by frame as `truth`, 1/scale of its size.
+    #: The versions, each frame by frame as `truth`, 1/scale of its size.
     degraded: list[Planes]
-    crfs: list[float]
+    #: What the network is told of each: CRF, or sigma of noise in 8-bit code values. None: clean, noise is added to patches.
+    strengths: list[float | None]
 
 
 def held_out(name: str) -> bool:
@@ -85,6 +91,7 @@ def prepare(data: Path, cache: Path, settings: DataSettings, workers: int = 2) -
 
     Sources that can't be read or are too small are left out. Raises `InputNotReadable` where nothing usable is found.
     """
+    damage.check(settings)
     cache.mkdir(parents=True, exist_ok=True)
     sources = sorted(p for p in data.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES | CLIP_SUFFIXES)
     with ProcessPoolExecutor(workers) as pool:
@@ -97,23 +104,25 @@ def prepare(data: Path, cache: Path, settings: DataSettings, workers: int = 2) -
 
 
 def load(paths: list[Path]) -> list[Scene]:
-    """Scenes from the files that `prepare` made."""
+    """Scenes from the files that `prepare` made. Raises `CorruptInput` for a file that an older version made."""
     scenes = []
     for path in paths:
         with np.load(path) as stored:
+            if "strengths" not in stored:
+                raise CorruptInput(f"{path} was made by an older version of revivid", hint="Delete the folder: it is made anew.")
             planes = [stored[name] for name in "yuv"]
             small = [stored[f"small_{name}"] for name in "yuv"]
-            crfs = stored["crfs"].tolist()
+            strengths = [None if np.isnan(value) else value for value in stored["strengths"].tolist()]
             source = str(stored["source"])
-        degraded = [(small[0][k], small[1][k], small[2][k]) for k in range(len(crfs))]
-        scenes.append(Scene(source, (planes[0], planes[1], planes[2]), degraded, crfs))
+        degraded = [(small[0][k], small[1][k], small[2][k]) for k in range(len(strengths))]
+        scenes.append(Scene(source, (planes[0], planes[1], planes[2]), degraded, strengths))
     return scenes
 
 
 def _prepare_one(job: tuple[Path, Path, DataSettings]) -> list[Path]:
     source, cache, settings = job
     made = []
-    scenes = 1 if source.suffix.lower() in PHOTO_SUFFIXES else settings.clip_scenes
+    scenes = 1 if _is_photo(source) else settings.clip_scenes
     for i in range(scenes):
         path = cache / f"{source.name}.{i}.npz"
         if not path.exists():
@@ -127,20 +136,23 @@ def _prepare_one(job: tuple[Path, Path, DataSettings]) -> list[Path]:
 
 
 def _write_scene(path: Path, source: Path, index: int, settings: DataSettings, rng: np.random.Generator) -> None:
-    if source.suffix.lower() in PHOTO_SUFFIXES:
-        truth, step = _photo_scene(source, settings, rng), settings.photo_keep
+    if settings.damage == "blur":
+        pair = _blurred(source, index, settings, rng)
+        truth, (versions, strengths) = pair.truth, blurry(pair, settings, rng)
     else:
-        truth, step = _clip_scene(source, index, settings, rng), settings.clip_keep
-    keep = _kept_frames(len(truth), step, settings.window, rng)
-    small = resize(truth, truth.width // settings.scale, truth.height // settings.scale)
-    part = (settings.crf_max - settings.crf_min) / settings.crf_steps
-    crfs = [round(settings.crf_min + part * (k + rng.random()), 1) for k in range(settings.crf_steps)]
-    decoded = [encode_decode(small, LoopSettings(crf=crf, preset=settings.preset))[0][keep].planes for crf in crfs]
+        truth = _photo_scene(source, settings, rng) if _is_photo(source) else _clip_scene(source, index, settings, rng)
+        versions, strengths = (noisy if settings.damage == "noise" else compressed)(truth, settings, rng)
+    keep = _kept_frames(len(truth), settings.photo_keep if _is_photo(source) else settings.clip_keep, settings.window, rng)
     arrays = {name: truth[keep].planes[i] for i, name in enumerate("yuv")}
-    arrays |= {f"small_{name}": np.stack([planes[i] for planes in decoded]) for i, name in enumerate("yuv")}
+    arrays |= {f"small_{name}": np.stack([version[keep].planes[i] for version in versions]) for i, name in enumerate("yuv")}
+    told = np.array([np.nan if value is None else value for value in strengths])
     partial = path.with_suffix(".partial.npz")
-    np.savez(partial, source=np.array(source.name), crfs=np.array(crfs), **arrays)  # pyright: ignore[reportArgumentType]
+    np.savez(partial, source=np.array(source.name), strengths=told, **arrays)  # pyright: ignore[reportArgumentType]
     partial.replace(path)
+
+
+def _is_photo(source: Path) -> bool:
+    return source.suffix.lower() in PHOTO_SUFFIXES
 
 
 def _kept_frames(count: int, step: int, window: int, rng: np.random.Generator) -> slice:
@@ -152,14 +164,26 @@ def _kept_frames(count: int, step: int, window: int, rng: np.random.Generator) -
 
 def _photo_scene(source: Path, settings: DataSettings, rng: np.random.Generator) -> Clip:
     photo = read_frames(source, 0.0, 1)
-    unit = 2 * settings.scale
-    # Four fifths of what halving leaves: room for the camera.
-    caps = ((photo.height, settings.max_height), (photo.width, settings.max_width))
-    view = tuple(min(int(0.4 * size), cap) // unit * unit for size, cap in caps)
-    _check_size(source, view, settings)
+    view = _view(source, photo, settings)
     shift = settings.photo_speed * settings.photo_frames
-    move = random_move((photo.height, photo.width), (view[0], view[1]), rng, max_shift=shift, zooms=(2.0, 2.4))
-    return film(photo, move, (view[0], view[1]), settings.photo_frames)
+    move = random_move((photo.height, photo.width), view, rng, max_shift=shift, zooms=(2.0, 2.4))
+    return film(photo, move, view, settings.photo_frames)
+
+
+def _view(source: Path, photo: Clip, settings: DataSettings) -> tuple[int, int]:
+    """Height and width of what a camera sees: four fifths of what halving leaves, room for it to move."""
+    unit = 2 * settings.scale
+    height = min(int(0.4 * photo.height), settings.max_height) // unit * unit
+    width = min(int(0.4 * photo.width), settings.max_width) // unit * unit
+    _check_size(source, (height, width), settings)
+    return height, width
+
+
+def _blurred(source: Path, index: int, settings: DataSettings, rng: np.random.Generator) -> BlurredPair:
+    if not _is_photo(source):
+        return blurred_clip(_clip_scene(source, index, settings, rng), rng)
+    photo = read_frames(source, 0.0, 1)
+    return blurred_photo(photo, _view(source, photo, settings), settings.photo_frames, rng)
 
 
 def _clip_scene(source: Path, index: int, settings: DataSettings, rng: np.random.Generator) -> Clip:

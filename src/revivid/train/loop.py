@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import networks
@@ -34,6 +33,7 @@ from .losses import planes_loss
 from .patches import Batch, Patches
 from .plot import plot_log
 from .recipe import TrainingRecipe, TrainSettings, load_recipe
+from .validation import gains
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -88,6 +88,7 @@ class Training:
             batch=self.settings.batch,
             candidates=self.settings.candidates,
             seed=self.settings.seed,
+            reach=self.network.traits.temporal_reach[0],
         )
         self.dtype = best_dtype()
         self.parameters = list(self.network.parameters())
@@ -122,7 +123,7 @@ class Training:
         self.optimiser.zero_grad()
         parts = batch.split(self.threads)
         for part, (value, gradients) in zip(parts, self.pool.map(self._gradients, parts), strict=True):
-            share = len(part.crf) / len(batch.crf)
+            share = len(part.strength) / len(batch.strength)
             loss += share * value
             for parameter, gradient in zip(self.parameters, gradients, strict=True):
                 parameter.grad = share * gradient if parameter.grad is None else parameter.grad.add_(gradient, alpha=share)
@@ -139,33 +140,13 @@ class Training:
         """Loss and gradients of a part of a batch."""
         settings = self.settings
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            y, uv = self.network(part.y, part.uv, part.crf)
+            y, uv = self.network(part.y, part.uv, part.strength)
         loss = planes_loss(y, uv, part.truth_y, part.truth_uv, epsilon=settings.epsilon, chroma_weight=settings.chroma_weight)
         return loss.item(), torch.autograd.grad(loss, self.parameters)
 
-    @torch.inference_mode()
     def validate(self) -> dict[str, float]:
-        """Mean luma gain over bicubic in dB on the middle frame of each held-out scene, by third of the CRF range and in all."""
-        network = self.averaged_network()
-        scale = self.recipe.data.scale
-        gains: dict[str, list[float]] = {}
-        for scene in self.held_out:
-            t = len(scene.truth[0]) // 2
-            truth = torch.from_numpy(scene.truth[0][t : t + 1])[None].float()
-            for (y, u, v), crf in zip(scene.degraded, scene.crfs, strict=True):
-                codes_y = torch.from_numpy(y[t : t + 1])[None]
-                codes_uv = torch.stack([torch.from_numpy(u[t]), torch.from_numpy(v[t])])[None]
-                restored, _ = network.restore(codes_y, codes_uv, torch.tensor([crf]))
-                bicubic = F.interpolate(codes_y.float(), scale_factor=scale, mode="bicubic").round().clamp(0, 255)
-                gain = 10 * math.log10(_error(bicubic, truth) / _error(restored.float(), truth))
-                for name in ("all", self._third(crf)):
-                    gains.setdefault(name, []).append(gain)
-        return {name: round(sum(values) / len(values), 4) for name, values in sorted(gains.items())}
-
-    def _third(self, crf: float) -> str:
-        low, high = self.recipe.data.crf_min, self.recipe.data.crf_max
-        third = min(int(3 * (crf - low) / (high - low)), 2)
-        return f"crf {low + third * (high - low) / 3:.0f}-{low + (third + 1) * (high - low) / 3:.0f}"
+        """The averaged weights' mean luma gain in dB on held-out scenes (see `validation.gains`)."""
+        return gains(self.averaged_network(), self.held_out)
 
     def averaged_network(self) -> Any:
         """The network with the averaged weights, in eval mode."""
@@ -212,7 +193,7 @@ class Training:
             iterations=self.iteration,
             date=datetime.now(timezone.utc).date().isoformat(),
             licence="Apache-2.0",
-            trained_on=f"{trained_on}, x265 {data.preset} CRF {data.crf_min:g}-{data.crf_max:g}",
+            trained_on=f"{trained_on}, {data.damage}, x265 {data.preset} CRF {data.crf_min:g}-{data.crf_max:g}",
         )
         path = self.out / f"{self.recipe.name}.safetensors"
         embedded.write(path, metadata, self.average)
@@ -226,8 +207,3 @@ def learning_rate(iteration: int, settings: TrainSettings) -> float:
     progress = (iteration - settings.warmup) / max(settings.iterations - settings.warmup, 1)
     low = settings.final_learning_rate
     return low + (settings.learning_rate - low) * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def _error(a: Tensor, b: Tensor) -> float:
-    """Mean squared error in code values, never zero."""
-    return max((a - b).square().mean().item(), 1e-6)

@@ -1,4 +1,4 @@
-"""Batches of small patches from scenes: textured places more often, mirrored and transposed, one CRF each.
+"""Batches of small patches from scenes: textured places more often, mirrored and transposed, one degraded version each.
 
 Batch i depends on the seed and on i alone, so a resumed run sees exactly what an uninterrupted one would have seen.
 """
@@ -7,47 +7,53 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..degrade.draw import NoiseRange
 from ..errors import ShapeError
+from ..types import Clip, ColorSpec
 from .data import Planes, Scene
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Degraded planes, their CRF, and the ground truth; planes as code value / 255."""
+    """Degraded planes of T frames, how strongly, and the ground truth of the middle one; planes as code value / 255."""
 
-    #: (N,1,P,P) and (N,2,P/2,P/2)
+    #: (N,T,P,P) and (N,2T,P/2,P/2), as U V U V ...
     y: Tensor
     uv: Tensor
-    #: (N,)
-    crf: Tensor
+    #: (N,), CRF or sigma of noise
+    strength: Tensor
     #: (N,1,sP,sP) and (N,2,sP/2,sP/2)
     truth_y: Tensor
     truth_uv: Tensor
 
     def split(self, count: int) -> list[Batch]:
         """Up to `count` parts of nearly the same number of patches."""
-        fields = [getattr(self, field.name).tensor_split(min(count, len(self.crf))) for field in dataclasses.fields(self)]
+        fields = [getattr(self, field.name).tensor_split(min(count, len(self.strength))) for field in dataclasses.fields(self)]
         return [Batch(*part) for part in zip(*fields, strict=True)]
 
 
 class Patches:
-    """Draws batches of `batch` patches of `size` x `size` degraded pixels (`size` even).
+    """Draws batches of `batch` patches of `size` x `size` degraded pixels (`size` even) with `reach` frames before and after.
 
     Frames are equally likely, except that a scene's first one, which is intra-coded and much better than the others, is drawn
-    rarely: long videos hardly have any. All CRFs of a scene are equally likely. Of `candidates` random places the one with most
-    luma gradient wins, which leaves flat sky to the few places where it is all there is.
+    rarely: long videos hardly have any. Beyond a scene's ends its last frame is repeated. All versions of a scene are equally
+    likely, but one that gets its noise here is drawn half of the time. Of `candidates` random places the one with most luma
+    gradient wins, which leaves flat sky to the few places where it is all there is.
     """
 
-    def __init__(self, scenes: list[Scene], *, scale: int, size: int, batch: int, candidates: int, seed: int) -> None:
+    def __init__(
+        self, scenes: list[Scene], *, scale: int, size: int, batch: int, candidates: int, seed: int, reach: int = 0
+    ) -> None:
         fitting = [s for s in scenes if min(s.degraded[0][0].shape[1:]) >= size]
         if not fitting or size % 2:
             raise ShapeError(f"no scene holds a patch of {size}x{size}", hint="Choose a smaller, even patch in the recipe.")
-        self.scenes, self.scale, self.size = fitting, scale, size
+        self.scenes, self.scale, self.size, self.reach = fitting, scale, size, reach
         self.batch_size, self.candidates, self.seed = batch, candidates, seed
         frames = np.array([len(s.truth[0]) for s in fitting], dtype=np.float64)
         self.cumulative = np.cumsum(frames / frames.sum())
@@ -55,36 +61,53 @@ class Patches:
     def batch(self, index: int) -> Batch:
         """The batch of this number."""
         rng = np.random.default_rng([self.seed, index])
-        small, truth, crfs = [], [], []
+        small, truth, strengths = [], [], []
         for _ in range(self.batch_size):
             scene, k, t, top, left = max((self._place(rng) for _ in range(self.candidates)), key=self._texture)
             turn = _Turn.draw(rng)
-            small.append([turn(p) for p in self._cut(scene.degraded[k], t, top, left, 1)])
-            truth.append([turn(p) for p in self._cut(scene.truth, t, top, left, self.scale)])
-            crfs.append(scene.crfs[k])
+            frames = np.clip(np.arange(t - self.reach, t + self.reach + 1), 0, len(scene.truth[0]) - 1)
+            planes, strength = self._cut(scene.degraded[k], frames, top, left, 1), scene.strengths[k]
+            if strength is None:
+                planes, strength = with_noise(planes, rng)
+            small.append([turn(p) for p in planes])
+            truth.append([turn(p) for p in self._cut(scene.truth, frames[self.reach : self.reach + 1], top, left, self.scale)])
+            strengths.append(strength)
         y, uv = _stack(small)
         truth_y, truth_uv = _stack(truth)
-        return Batch(y, uv, torch.tensor(crfs, dtype=torch.float32), truth_y, truth_uv)
+        return Batch(y, uv, torch.tensor(strengths, dtype=torch.float32), truth_y, truth_uv)
 
     def _place(self, rng: np.random.Generator) -> tuple[Scene, int, int, int, int]:
-        """Scene, CRF, frame, and the upper left corner, even so that chroma fits."""
+        """Scene, version, frame, and the upper left corner, even so that chroma fits."""
         scene = self.scenes[min(int(np.searchsorted(self.cumulative, rng.random())), len(self.scenes) - 1)]
         count, height, width = scene.degraded[0][0].shape
         t = int(rng.integers(count)) or int(rng.integers(count))
         top, left = (2 * int(rng.integers(0, (size - self.size) // 2 + 1)) for size in (height, width))
-        return scene, int(rng.integers(len(scene.crfs))), t, top, left
+        fresh = scene.strengths[0] is None and rng.random() < 0.5
+        return scene, 0 if fresh else int(rng.integers(len(scene.strengths))), t, top, left
 
     def _texture(self, place: tuple[Scene, int, int, int, int]) -> int:
-        """Sum of absolute luma differences of the ground truth, which is the same for every CRF."""
+        """Sum of absolute luma differences of the ground truth, which is the same for every version."""
         scene, _, t, top, left = place
-        patch = self._cut(scene.truth, t, top, left, self.scale)[0][::2, ::2].astype(np.int16)
+        patch = self._cut(scene.truth, np.array([t]), top, left, self.scale)[0][0, ::2, ::2].astype(np.int16)
         return int(np.abs(np.diff(patch, axis=0)).sum() + np.abs(np.diff(patch, axis=1)).sum())
 
-    def _cut(self, planes: Planes, t: int, top: int, left: int, scale: int) -> list[np.ndarray]:
+    def _cut(self, planes: Planes, frames: np.ndarray, top: int, left: int, scale: int) -> list[np.ndarray]:
+        """Y (T,P,P), U and V (T,P/2,P/2) of these frames."""
         top, left, size = scale * top, scale * left, scale * self.size
-        luma = planes[0][t, top : top + size, left : left + size]
+        full = (slice(top, top + size), slice(left, left + size))
         half = (slice(top // 2, (top + size) // 2), slice(left // 2, (left + size) // 2))
-        return [luma, planes[1][t][half], planes[2][t][half]]
+        return [np.stack([plane[t][place] for t in frames]) for plane, place in zip(planes, (full, half, half), strict=True)]
+
+
+def with_noise(planes: list[np.ndarray], rng: np.random.Generator) -> tuple[list[np.ndarray], float]:
+    """Planes of a few frames with noise of a random strength, and the sigma that the network is told: not quite the true one.
+
+    People name sigma by R'G'B' or by luma, which differ by half, and estimates err.
+    """
+    noise = NoiseRange().draw(rng)
+    count = len(planes[0])
+    clip = Clip((planes[0], planes[1], planes[2]), tuple(map(Fraction, range(count))), (Fraction(1),) * count, ColorSpec())
+    return list(noise.apply(clip).planes), noise.sigma * float(rng.uniform(0.8, 1.25))
 
 
 @dataclass(frozen=True)
@@ -100,11 +123,12 @@ class _Turn:
         return cls(*(bool(bit) for bit in rng.integers(0, 2, 3)))
 
     def __call__(self, plane: np.ndarray) -> np.ndarray:
-        plane = plane[:: -1 if self.upside_down else 1, :: -1 if self.mirrored else 1]
-        return plane.T if self.transposed else plane
+        plane = plane[:, :: -1 if self.upside_down else 1, :: -1 if self.mirrored else 1]
+        return plane.swapaxes(1, 2) if self.transposed else plane
 
 
 def _stack(patches: list[list[np.ndarray]]) -> tuple[Tensor, Tensor]:
-    y = np.stack([p[0] for p in patches])[:, None]
-    uv = np.stack([np.stack(p[1:]) for p in patches])
+    """Y (N,T,P,P) and UV (N,2T,P/2,P/2) in 0..1."""
+    y = np.stack([p[0] for p in patches])
+    uv = np.stack([np.stack(p[1:], axis=1).reshape(-1, *p[1].shape[1:]) for p in patches])
     return torch.from_numpy(y).float().div_(255), torch.from_numpy(uv).float().div_(255)

@@ -1,0 +1,175 @@
+"""CellNet: a small U-shaped network that restores decoded video at its own size, in YUV 4:2:0 planes. Our own design.
+
+    a frame and its neighbours -> cells of 2x2 luma samples with their U and V: 6 channels per frame on the grid of chroma
+        stem - FiLM - [block] - down - FiLM - [block] - ... - [block] ... - up - (+ skip) - [block] - head - (+ the frame) - planes
+
+A block is x + conv(LReLU(conv(x))); FiLM scales and shifts by what is known of the damage (CRF, or sigma of noise). The finest
+grid is the one that 4:2:0 has for both luma and chroma, so no plane is resampled, and coarser ones see far for little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import ShapeError, UsageError
+from .planes import SLOPE
+from .traits import Traits
+
+#: Samples of a cell: four of luma, one of U, one of V.
+CELL = 6
+#: What the strength is divided by: the largest CRF, and about the strongest noise in 8-bit code values.
+MAX_STRENGTH = 51.0
+_TASKS = ("deartifact", "deblur", "denoise")
+
+
+class CellNet(nn.Module):
+    """Restores the middle one of `2 reach + 1` frames, told how strong the damage is.
+
+    `task`: deartifact, deblur (strength: x265 CRF of the input, 0 for lossless) or denoise (strength: standard deviation of the
+    noise in 8-bit code values). `reach`: frames before and after. `widths`: channels on each grid, from cells on, each half as
+    fine as the one before. `encoder`, `decoder`: blocks on each grid but the coarsest, on the way down and up; `middle`: on the
+    coarsest.
+
+    With its zero-initialised head the untrained network returns its input. Its weights come inside the package, under the
+    package's own licence (Apache-2.0). Raises `UsageError` for hyper-parameters that can't work.
+    """
+
+    def __init__(
+        self,
+        task: str = "deartifact",
+        reach: int = 0,
+        widths: Sequence[int] = (16, 32),
+        encoder: Sequence[int] = (0,),
+        middle: int = 1,
+        decoder: Sequence[int] = (0,),
+    ) -> None:
+        super().__init__()
+        _check(task, reach, widths, encoder, middle, decoder)
+        self.reach, self.scale, self.levels = reach, 1, len(widths)
+        pairs = list(pairwise(widths))
+        self.stem = nn.Conv2d(CELL * (2 * reach + 1), widths[0], 3, padding=1)
+        self.condition = nn.Sequential(nn.Linear(1, 16), nn.LeakyReLU(SLOPE), nn.Linear(16, 2 * sum(widths)))
+        self.widths = tuple(widths)
+        self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in pairs)
+        self.encoder = nn.ModuleList(_blocks(width, count) for width, count in zip(widths, encoder, strict=False))
+        self.middle = _blocks(widths[-1], middle)
+        self.decoder = nn.ModuleList(_blocks(width, count) for width, count in zip(widths, decoder, strict=False))
+        self.head = nn.Conv2d(widths[0], CELL, 3, padding=1)
+        self._initialise()
+        unit = 2**self.levels
+        self.traits = Traits(
+            tasks=(task,),
+            kind="planes",
+            channels=3,
+            temporal_reach=(reach, reach),
+            spatial_reach=_reach(encoder, middle, decoder),
+            size_multiple=unit,
+            tile_multiple=unit,
+            # Six maps of full width at once, measured with 16 and 32 channels; a cell is four pixels, a number four bytes.
+            bytes_per_pixel=6.0 * widths[0],
+            channel_order="yuv",
+            licence="Apache-2.0",
+        )
+
+    def forward(self, y: Tensor, uv: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
+        """Restore planes of code value / peak.
+
+        `y` (N,T,H,W) with T = 2 reach + 1 frames, `uv` (N,2T,ceil(H/2),ceil(W/2)) as U V U V ..., `strength` (N,). Returns
+        (N,1,H,W) and (N,2,ceil(H/2),ceil(W/2)), not clamped. Raises `ShapeError` where the planes don't fit each other.
+        """
+        frames, (height, width) = 2 * self.reach + 1, y.shape[-2:]
+        chroma = (len(y), 2 * frames, -(-height // 2), -(-width // 2))
+        if y.shape[1] != frames or uv.shape != chroma or strength.shape != y.shape[:1]:
+            raise ShapeError(
+                f"CellNet got y {tuple(y.shape)}, uv {tuple(uv.shape)}, strength {tuple(strength.shape)}",
+                hint=f"It wants y (N,{frames},H,W), uv (N,{2 * frames},ceil(H/2),ceil(W/2)) and strength (N,).",
+            )
+        cells = F.pixel_unshuffle(F.pad(y, (0, width % 2, 0, height % 2), mode="replicate"), 2)
+        residual = self._residual(torch.cat((cells, uv), 1), strength)
+        own = cells[:, 4 * self.reach : 4 * self.reach + 4] + residual[:, :4]
+        return F.pixel_shuffle(own, 2)[..., :height, :width], uv[:, 2 * self.reach : 2 * self.reach + 2] + residual[:, 4:]
+
+    def restore(self, y: Tensor, uv: Tensor, strength: Tensor, bit_depth: int = 8) -> tuple[Tensor, Tensor]:
+        """`forward` from integer code values to integer code values: uint8 at 8 bits, uint16 above."""
+        peak = (1 << bit_depth) - 1
+        planes = self(y.float().div_(peak), uv.float().div_(peak), strength)
+        # int16 holds 15 bits and has more operators than uint16; rounding half up comes from truncating the +0.5.
+        luma, chroma = (plane.float().mul_(peak).add_(0.5).clamp_(0, peak) for plane in planes)
+        if bit_depth == 8:
+            return luma.to(torch.uint8), chroma.to(torch.uint8)
+        return luma.to(torch.int16).view(torch.uint16), chroma.to(torch.int16).view(torch.uint16)
+
+    def _residual(self, cells: Tensor, strength: Tensor) -> Tensor:
+        """Cells (N,6T,h,w) -> what to add to the middle frame's (N,6,h,w)."""
+        height, width = cells.shape[-2:]
+        unit = 2 ** (self.levels - 1)
+        cells = F.pad(cells - 0.5, (0, -width % unit, 0, -height % unit), mode="replicate")
+        films = self.condition(strength[:, None] / MAX_STRENGTH)[..., None, None].split([2 * width for width in self.widths], 1)
+        features = _film(self.stem(cells.contiguous(memory_format=torch.channels_last)), films[0])
+        skips = []
+        for blocks, down, film in zip(self.encoder, self.down, films[1:], strict=True):
+            skips.append(blocks(features))
+            features = _film(down(skips[-1]), film)
+        features = self.middle(features)
+        for blocks, up in zip(reversed(self.decoder), reversed(self.up), strict=True):
+            features = blocks(up(features) + skips.pop())
+        return self.head(features)[..., :height, :width]
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.kaiming_normal_(module.weight, a=SLOPE, mode="fan_in")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+            if isinstance(module, _Block):
+                with torch.no_grad():
+                    module.second.weight.mul_(0.1)
+        for layer in (self.head, self.condition[2]):
+            nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.leaky_relu_(self.first(x), SLOPE))
+
+
+def _blocks(width: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(_Block(width) for _ in range(count)))
+
+
+def _film(features: Tensor, film: Tensor) -> Tensor:
+    gain, shift = film.chunk(2, dim=1)
+    return F.leaky_relu_(torch.addcmul(shift, features, 1 + gain), SLOPE)
+
+
+def _reach(encoder: Sequence[int], middle: int, decoder: Sequence[int]) -> int:
+    """Luma samples on each side that one output sample depends on."""
+    cells = 2 + sum(2**level * (2 * (down + up) + 2) for level, (down, up) in enumerate(zip(encoder, decoder, strict=True)))
+    return 2 * (cells + 2 ** len(encoder) * 2 * middle) + 2
+
+
+def _check(
+    task: str, reach: int, widths: Sequence[int], encoder: Sequence[int], middle: int, decoder: Sequence[int]
+) -> None:
+    counts = [*encoder, middle, *decoder]
+    if task not in _TASKS or reach < 0 or not widths or min(widths) < 1 or min(counts) < 0:
+        raise UsageError(
+            f"CellNet can't have task {task!r}, reach {reach}, widths {list(widths)}, blocks {counts}",
+            hint=f"task is one of {', '.join(_TASKS)}; reach and blocks are 0 or more, widths 1 or more.",
+        )
+    if len(encoder) != len(widths) - 1 or len(decoder) != len(widths) - 1:
+        raise UsageError(
+            f"CellNet has {len(widths)} grids, but blocks for {len(encoder)} on the way down and {len(decoder)} on the way up",
+            hint="encoder and decoder have a number for every grid but the coarsest.",
+        )

@@ -1,0 +1,151 @@
+"""Restoration with the package's own networks, in the stream's YUV planes: no colour conversion, nothing rounded twice.
+
+    clips -> [scdet, where neighbours are used] -> a frame and its neighbours in the scene -> strips that fit the memory -> planes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import UsageError
+from ..networks.precision import best_dtype
+from ..types import Clip
+from ..weights import embedded
+from .embedded import load_embedded
+from .neighbours import Planes, with_neighbours
+from .noise_level import clip_noise
+from .stage import Conditions, Stage
+from .workers import each_frame, keep_freed_memory
+
+#: Weights that may stand behind a task when nobody names any, best first.
+BEST = {
+    "super-resolve": ("lumasr-x{scale}", "compactsr-x{scale}"),
+    "deartifact": ("cellnet-deartifact",),
+    "deblur": ("cellnet-deblur",),
+    "denoise": ("cellnet-denoise",),
+}
+Restore = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+#: What the features of one frame may take where nobody says how much; strips are cut to it.
+_STRIP_BYTES = 512 * 2**20
+
+
+def best_weights(task: str, scale: int = 1) -> str:
+    """The weights of the package that `task` uses when nobody names any."""
+    names = [name.format(scale=scale) for name in BEST[task]]
+    return next((name for name in names if name in embedded.names()), names[0])
+
+
+class Own(Stage):
+    """`task` (super-resolve by `scale`, deartifact, deblur, denoise) with one of the package's own networks.
+
+    `weights` names embedded weights, the best that the package has by default. The network is told the CRF of `conditions`, or
+    for denoising `sigma` in 8-bit code values; "auto" estimates it from the first frames. Neighbouring frames are used where the
+    network wants them, but never across a scene cut. Computes in bfloat16 where the processor has it and in float32 elsewhere.
+    Raises `MissingWeights` for an unknown name and `UsageError` for weights that do something else.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        conditions: Conditions | None = None,
+        *,
+        scale: int = 1,
+        weights: str | None = None,
+        sigma: float | Literal["auto"] | None = None,
+    ) -> None:
+        self.name, self.scale = task, scale
+        self.weights = weights or best_weights(task, scale)
+        self.module: Any = load_embedded(self.weights)
+        traits = self.module.traits
+        if task not in traits.tasks or traits.scale != scale or traits.kind != "planes":
+            wanted = f"{task} x{scale}" if scale > 1 else task
+            raise UsageError(f"{self.weights} is not for {wanted}", hint=f"Choose {best_weights(task, scale)}.")
+        conditions = conditions or Conditions()
+        self._told = sigma if task == "denoise" else min(max(float(conditions.crf), 0.0), 51.0)
+        self._memory = conditions.memory
+        self._said: list[str] = []
+        self.temporal_reach = traits.temporal_reach
+        self.dtype = best_dtype()
+        keep_freed_memory()
+
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        return width * self.scale, height * self.scale
+
+    def working_bytes(self, width: int, height: int) -> int:
+        weights = sum(p.numel() * 4 for p in self.module.parameters())
+        rows = min(height, self._strip_rows(width) + 2 * self.module.traits.spatial_reach)
+        planes = 6 * width * height * (self.scale**2 + 2 * sum(self.temporal_reach))
+        return weights + torch.get_num_threads() * (planes + rows * width * int(self.module.traits.bytes_per_pixel))
+
+    def notices(self) -> list[str]:
+        return list(dict.fromkeys(self._said))
+
+    def describe(self) -> str:
+        kind = "bf16" if self.dtype is torch.bfloat16 else "fp32"
+        told = "at CRF {:g}" if self.name != "denoise" else "at an estimated sigma" if self._told == "auto" else "at sigma {:g}"
+        factor = f" x{self.scale}" if self.scale > 1 else ""
+        return f"{self.name}{factor} with {self.weights} {told.format(self._told)} ({kind})"
+
+    def process(self, clip: Clip) -> Clip:
+        (out,) = self(iter((clip,)))
+        return out
+
+    def __call__(self, clips: Iterator[Clip]) -> Iterator[Clip]:
+        clips, strength = self._begun(clips)
+        for clip, neighbours in with_neighbours(clips, *self.temporal_reach):
+            pictures = each_frame(partial(self._restored, clip, strength), neighbours)
+            y, u, v = (np.stack([picture[i] for picture in pictures]) for i in range(3))
+            yield clip.with_planes(y, u, v)
+
+    def _begun(self, clips: Iterator[Clip]) -> tuple[Iterator[Clip], float]:
+        """The same clips, and what the network is told."""
+        if self._told != "auto":
+            return clips, float(self._told or 0.0)
+        first = next(clips, None)
+        if first is None:
+            return iter(()), 0.0
+        level = clip_noise(first)
+        self._said.append(f"noise estimated at sigma {level:.1f}")
+        return chain((first,), clips), level
+
+    def _restored(self, clip: Clip, strength: float, frames: list[Planes]) -> Planes:
+        """The middle one of `frames`."""
+        y = torch.stack([_tensor(frame[0]) for frame in frames])[None]
+        uv = torch.stack([_tensor(plane) for frame in frames for plane in frame[1:]])[None]
+        told = torch.full((1,), strength)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.dtype is torch.bfloat16):
+            luma, chroma = self._in_strips(lambda y, uv: self.module.restore(y, uv, told, clip.color.bit_depth), y, uv)
+        return luma[0, 0].numpy(), chroma[0, 0].numpy(), chroma[0, 1].numpy()
+
+    def _in_strips(self, restore: Restore, y: Tensor, uv: Tensor) -> tuple[Tensor, Tensor]:
+        """`restore` of all rows, as many at a time as fit the memory: the same numbers, since strips see beyond their ends."""
+        height, rows = y.shape[-2], self._strip_rows(y.shape[-1])
+        if rows >= height:
+            return restore(y, uv)
+        unit = 2 * self.module.traits.tile_multiple
+        beyond = -(-self.module.traits.spatial_reach // unit) * unit
+        done: list[tuple[Tensor, Tensor]] = []
+        for top in range(0, height, rows):
+            low, high = max(0, top - beyond), min(height, top + rows + beyond)
+            luma, chroma = restore(y[..., low:high, :], uv[..., low // 2 : -(-high // 2), :])
+            first, last = self.scale * (top - low), self.scale * (min(top + rows, height) - low)
+            done.append((luma[..., first:last, :], chroma[..., first // 2 : -(-last // 2), :]))
+        return torch.cat([luma for luma, _ in done], -2), torch.cat([chroma for _, chroma in done], -2)
+
+    def _strip_rows(self, width: int) -> int:
+        """Rows of input that are restored together."""
+        unit = 2 * self.module.traits.tile_multiple
+        budget = _STRIP_BYTES if self._memory is None else self._memory // (2 * torch.get_num_threads())
+        rows = budget // (width * self.module.traits.bytes_per_pixel) - 2 * self.module.traits.spatial_reach
+        return max(int(rows) // unit * unit, 4 * unit)
+
+
+def _tensor(plane: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.require(plane, requirements=["C", "W"]))

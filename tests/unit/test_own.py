@@ -1,0 +1,122 @@
+"""The stage of our own networks: neighbours within scenes, strips equal the whole, what it is told, what it refuses."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from revivid import networks
+from revivid.errors import MissingWeights, UsageError
+from revivid.restoration import own
+from revivid.restoration.neighbours import with_neighbours
+from revivid.restoration.noise_level import clip_noise
+from revivid.restoration.own import Own
+from revivid.restoration.stage import Conditions
+from revivid.types import Clip, ColorSpec, join
+
+HYPERPARAMETERS = {"widths": [4, 8], "encoder": [1], "middle": 1, "decoder": [1]}
+
+
+def clip(values: list[int], size: tuple[int, int] = (32, 48), start: int = 0) -> Clip:
+    """Flat frames of these luma values, with a little texture."""
+    height, width = size
+    texture = np.random.default_rng(0).integers(0, 4, size)
+    y = np.stack([np.clip(texture + value, 0, 255) for value in values]).astype(np.uint8)
+    chroma = np.full((len(values), -(-height // 2), -(-width // 2)), 128, np.uint8)
+    times = tuple(Fraction(start + t, 25) for t in range(len(values)))
+    return Clip((y, chroma, chroma), times, (Fraction(1, 25),) * len(values), ColorSpec())
+
+
+@pytest.fixture
+def _random_weights(monkeypatch):
+    """Every embedded name is a small CellNet with random weights; what it is told is kept."""
+
+    def load(name):
+        torch.manual_seed(0)
+        module = networks.build("cellnet", task=name.removeprefix("cellnet-"), reach=1, **HYPERPARAMETERS)
+        for parameter in module.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+        return module.eval()
+
+    monkeypatch.setattr(own, "load_embedded", load)
+
+
+def numbers(windows) -> list[list[int]]:
+    return [[int(planes[0].min()) for planes in window] for window in windows]
+
+
+@pytest.mark.parametrize("parts", [[5], [1, 1, 1, 1, 1], [2, 3], [4, 1]], ids=str)
+def test_neighbours_stay_in_the_video(parts):
+    values, clips, start = [10, 11, 12, 13, 14], [], 0
+    for count in parts:
+        clips.append(clip(values[start : start + count], start=start))
+        start += count
+    windows = [window for _, found in with_neighbours(iter(clips), 2, 1) for window in found]
+    assert numbers(windows) == [[10, 10, 10, 11], [10, 10, 11, 12], [10, 11, 12, 13], [11, 12, 13, 14], [12, 13, 14, 14]]
+
+
+def test_neighbours_stay_in_the_scene():
+    windows = [window for _, found in with_neighbours(iter([clip([20, 21, 200, 201])]), 1, 1) for window in found]
+    assert numbers(windows) == [[20, 20, 21], [20, 21, 21], [200, 200, 201], [200, 201, 201]]
+
+
+def test_frames_come_as_soon_as_their_neighbours_are_there():
+    taken = 0
+
+    def source():
+        nonlocal taken
+        for t in range(6):
+            taken += 1
+            yield clip([100], start=t)
+
+    for number, (_, windows) in enumerate(with_neighbours(source(), 1, 2), 1):
+        assert len(windows) == 1
+        assert taken <= number + 2
+
+
+@pytest.mark.usefixtures("_random_weights")
+def test_strips_equal_the_whole():
+    noisy = clip([90, 100, 110], (401, 39))
+    whole = Own("deblur", Conditions(memory=2**30)).process(noisy)
+    in_strips = Own("deblur", Conditions(memory=2**19))
+    assert in_strips._strip_rows(39) <= 100
+    for ours, exact in zip(in_strips.process(noisy).planes, whole.planes, strict=True):
+        assert np.abs(ours.astype(int) - exact).max() <= 1  # another order of sums may round otherwise
+
+
+@pytest.mark.usefixtures("_random_weights")
+def test_the_network_is_told_what_the_user_or_the_file_says(monkeypatch):
+    stage = Own("deartifact", Conditions(crf=31))
+    told = []
+    restore = stage.module.restore
+    monkeypatch.setattr(stage.module, "restore", lambda *given: told.append(given[2].item()) or restore(*given))
+    stage.process(clip([90, 91]))
+    assert told == [31.0, 31.0]
+    assert "CRF 31" in stage.describe()
+    assert "sigma 12" in Own("denoise", sigma=12.0).describe()
+
+
+@pytest.mark.usefixtures("_random_weights")
+def test_noise_is_estimated_once_and_said():
+    rng = np.random.default_rng(2)
+    flat = clip([120] * 3, (128, 128))
+    luma = (flat.planes[0] + rng.normal(0, 10, flat.planes[0].shape)).clip(0, 255).astype(np.uint8)
+    noisy = flat.with_planes(luma, *flat.planes[1:])
+    stage = Own("denoise", sigma="auto")
+    out = join(list(stage(iter([noisy[:1], noisy[1:]]))))
+    assert stage.notices() == [f"noise estimated at sigma {clip_noise(noisy[:1]):.1f}"]
+    same = Own("denoise", sigma=clip_noise(noisy[:1])).process(noisy)
+    assert all(np.array_equal(a, b) for a, b in zip(out.planes, same.planes, strict=True))
+    assert list(stage(iter(()))) == []
+
+
+def test_weights_for_something_else():
+    with pytest.raises(UsageError, match=r"lumasr-x4 is not for deblur"):
+        Own("deblur", weights="lumasr-x4")
+    with pytest.raises(UsageError, match=r"lumasr-x4 is not for super-resolve x2"):
+        Own("super-resolve", scale=2, weights="lumasr-x4")
+    with pytest.raises(MissingWeights, match="imaginary"):
+        Own("deblur", weights="imaginary")
