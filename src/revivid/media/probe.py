@@ -78,10 +78,13 @@ def describe(container: av.container.InputContainer, where: str) -> VideoInfo:
 
 
 def stream_crf(path: str | os.PathLike[str]) -> float | None:
-    """The CRF that x264 or x265 wrote into the stream itself, or None where the stream does not say."""
+    """The CRF that x264 or x265 wrote into the stream itself, 0 for codecs that lose nothing, None where the stream does not say."""
     if is_pipe(path):
         return None
     with open_input(path) as container, translated(os.fspath(path)):
+        codec = main_video(container, os.fspath(path)).codec_context.codec
+        if codec.lossless and not codec.lossy:
+            return 0.0
         first = _first_frame(container, main_video(container, os.fspath(path)))
     found = _CRF.search(frames.encoder_settings_of(first)) if first is not None else None
     return float(found.group(1)) if found else None

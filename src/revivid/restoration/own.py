@@ -32,6 +32,8 @@ BEST = {
     "denoise": ("cellnet-denoise",),
 }
 Restore = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+#: The least CRF that the networks for these tasks were trained with; better input is treated like it.
+_LEAST_CRF = {"super-resolve": 20.0, "deartifact": 20.0}
 #: What the features of one frame may take where nobody says how much; strips are cut to it.
 _STRIP_BYTES = 512 * 2**20
 
@@ -68,7 +70,7 @@ class Own(Stage):
             wanted = f"{task} x{scale}" if scale > 1 else task
             raise UsageError(f"{self.weights} is not for {wanted}", hint=f"Choose {best_weights(task, scale)}.")
         conditions = conditions or Conditions()
-        self._told = sigma if task == "denoise" else min(max(float(conditions.crf), 0.0), 51.0)
+        self._told = sigma if task == "denoise" else min(max(float(conditions.crf), _LEAST_CRF.get(task, 0.0)), 51.0)
         self._memory = conditions.memory
         self._said: list[str] = []
         self.temporal_reach = traits.temporal_reach

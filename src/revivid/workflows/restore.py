@@ -102,6 +102,8 @@ def _input_crf(reader: VideoReader, recipe: Recipe | None, options: RestoreOptio
     if recipe is not None and recipe.codec in CODECS:
         return recipe.crf * CODECS[recipe.codec].x265_crf_ratio
     from_stream = stream_crf(reader.path)
+    if from_stream == 0:
+        return from_stream
     if from_stream is not None:
         notices.append(f"the stream says it was encoded at CRF {from_stream:g}")
         return from_stream
