@@ -22,6 +22,12 @@ def test_fused_equals_plain(size: tuple[int, int], channels_last: bool) -> None:
     with torch.inference_mode():
         torch.testing.assert_close(fused.conv_relu(CONV, x), F.relu(CONV(x)), rtol=0, atol=1e-6)
         torch.testing.assert_close(fused.conv_add(CONV, x, x), CONV(x) + x, rtol=0, atol=1e-6)
+        torch.testing.assert_close(fused.conv_leaky_relu(CONV, x, 0.1), F.leaky_relu(CONV(x), 0.1), rtol=0, atol=1e-6)
+        film = torch.randn(2, 10, 1, 1)
+        wanted = F.leaky_relu(film[:, 5:] + (1 + film[:, :5]) * CONV(x), 0.1)
+        torch.testing.assert_close(fused.conv_film_leaky_relu(CONV, x, film, 0.1), wanted, rtol=0, atol=1e-5)
+        alone = fused.conv_film_leaky_relu(CONV, x[:1], film[:1], 0.1)
+        torch.testing.assert_close(alone, wanted[:1], rtol=0, atol=1e-5)
         assert torch.equal(x, kept)
         tokens = torch.randn(3, 4, 6)
         torch.testing.assert_close(fused.linear_gelu(LINEAR, tokens), F.gelu(LINEAR(tokens)), rtol=0, atol=1e-6)
@@ -29,7 +35,11 @@ def test_fused_equals_plain(size: tuple[int, int], channels_last: bool) -> None:
 
 def test_gradients_flow() -> None:
     x = torch.randn(1, 5, 4, 4, requires_grad=True)
-    fused.conv_add(CONV, fused.conv_relu(CONV, x), x).sum().backward()
+    film = torch.ones(1, 10, 1, 1, requires_grad=True)
+    deep = fused.conv_film_leaky_relu(CONV, fused.conv_leaky_relu(CONV, x, 0.1), film, 0.1)
+    fused.conv_add(CONV, fused.conv_relu(CONV, deep), x).sum().backward()
+    assert film.grad is not None
+    assert film.grad.abs().min() > 0
     assert x.grad is not None
     assert x.grad.abs().sum() > 0
     tokens = torch.randn(2, 6, requires_grad=True)

@@ -20,6 +20,23 @@ def conv_relu(conv: nn.Conv2d, x: Tensor) -> Tensor:
     return torch.ops.mkldnn._convolution_pointwise(*_arguments(conv, x), "relu", [], "")
 
 
+def conv_leaky_relu(conv: nn.Conv2d, x: Tensor, slope: float) -> Tensor:
+    """leaky_relu(conv(x))."""
+    if not _fusable(x, conv.weight):
+        return F.leaky_relu_(conv(x), slope)
+    return torch.ops.mkldnn._convolution_pointwise(*_arguments(conv, x), "leaky_relu", [slope], "")
+
+
+def conv_film_leaky_relu(conv: nn.Conv2d, x: Tensor, film: Tensor, slope: float) -> Tensor:
+    """leaky_relu(shift + (1 + gain) conv(x)); `film` is (N, 2C, 1, 1): gain, then shift of each channel."""
+    gain, shift = film.chunk(2, dim=1)
+    if len(x) > 1 or conv.bias is None or not _fusable(x, conv.weight):
+        return F.leaky_relu_(torch.addcmul(shift, conv(x), 1 + gain), slope)
+    gain, shift = 1 + gain[0, :, 0, 0], shift[0, :, 0, 0]
+    weight, bias = conv.weight * gain[:, None, None, None], torch.addcmul(shift, conv.bias, gain)
+    return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *_geometry(conv), "leaky_relu", [slope], "")
+
+
 def conv_add(conv: nn.Conv2d, x: Tensor, other: Tensor) -> Tensor:
     """conv(x) + other, which is of the shape and memory format that conv(x) has."""
     if other.dtype != torch.float32 or not _fusable(x, conv.weight):
@@ -62,6 +79,7 @@ def _there() -> bool:
     x = torch.zeros(1, 1, 1, 1)
     try:
         torch.ops.mkldnn._convolution_pointwise(*_arguments(conv, x), "relu", [], "")
+        torch.ops.mkldnn._convolution_pointwise(*_arguments(conv, x), "leaky_relu", [0.1], "")
         torch.ops.mkldnn._convolution_pointwise.binary(
             x, x, conv.weight, conv.bias, *_geometry(conv), "add", None, None, [], None
         )

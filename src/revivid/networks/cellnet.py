@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ShapeError, UsageError
+from ..layers.fused import conv_add, conv_film_leaky_relu, conv_leaky_relu
 from .planes import SLOPE
 from .traits import Traits
 
@@ -111,14 +112,14 @@ class CellNet(nn.Module):
         unit = 2 ** (self.levels - 1)
         cells = F.pad(cells - 0.5, (0, -width % unit, 0, -height % unit), mode="replicate")
         films = self.condition(strength[:, None] / MAX_STRENGTH)[..., None, None].split([2 * width for width in self.widths], 1)
-        features = _film(self.stem(cells.contiguous(memory_format=torch.channels_last)), films[0])
+        features = conv_film_leaky_relu(self.stem, cells.contiguous(memory_format=torch.channels_last), films[0], SLOPE)
         skips = []
         for blocks, down, film in zip(self.encoder, self.down, films[1:], strict=True):
             skips.append(blocks(features))
-            features = _film(down(skips[-1]), film)
+            features = conv_film_leaky_relu(down, skips[-1], film, SLOPE)
         features = self.middle(features)
         for blocks, up in zip(reversed(self.decoder), reversed(self.up), strict=True):
-            features = blocks(up(features) + skips.pop())
+            features = blocks(up(features).add_(skips.pop()))
         return self.head(features)[..., :height, :width]
 
     def _initialise(self) -> None:
@@ -141,16 +142,11 @@ class _Block(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.leaky_relu_(self.first(x), SLOPE))
+        return conv_add(self.second, conv_leaky_relu(self.first, x, SLOPE), x)
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(_Block(width) for _ in range(count)))
-
-
-def _film(features: Tensor, film: Tensor) -> Tensor:
-    gain, shift = film.chunk(2, dim=1)
-    return F.leaky_relu_(torch.addcmul(shift, features, 1 + gain), SLOPE)
 
 
 def _reach(encoder: Sequence[int], middle: int, decoder: Sequence[int]) -> int:

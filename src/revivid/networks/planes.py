@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import ShapeError, UsageError
 from ..layers.bicubic import sample_filters
+from ..layers.fused import conv_film_leaky_relu, conv_leaky_relu
 from .traits import Traits
 
 #: Of the leaky ReLU. With plain ReLU nearly all units of the deeper layers died within a few thousand iterations.
@@ -99,9 +100,12 @@ class PlanesSR(nn.Module, ABC):
                 hint="It wants y (N,1,H,W), uv (N,2,ceil(H/2),ceil(W/2)) and crf (N,).",
             )
         seen, padded = self._view(y, uv)
-        gain, shift = self.condition(crf[:, None] / MAX_CRF)[..., None, None].chunk(2, dim=1)
-        features = F.leaky_relu_(torch.addcmul(shift, self.stem(seen - 0.5), 1 + gain), SLOPE)
-        features = features + self.body(features)
+        film = self.condition(crf[:, None] / MAX_CRF)[..., None, None]
+        features = conv_film_leaky_relu(self.stem, seen - 0.5, film, SLOPE)
+        deeper = features
+        for conv in list(self.body)[::2]:
+            deeper = conv_leaky_relu(conv, deeper, SLOPE)
+        features = features + deeper
         with torch.autocast(y.device.type, enabled=False):  # eight bits of mantissa would show as banding
             luma = F.conv2d(padded.float(), self.luma_filters)
             chroma = F.conv2d(F.pad(uv.float(), (2, 2, 2, 2), mode="replicate"), self.chroma_filters, groups=2)
