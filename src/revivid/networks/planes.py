@@ -104,7 +104,7 @@ class PlanesSR(nn.Module, ABC):
         features = conv_film_leaky_relu(self.stem, seen - 0.5, film, SLOPE)
         deeper = features
         for conv in list(self.body)[::2]:
-            deeper = conv_leaky_relu(conv, deeper, SLOPE)
+            deeper = conv_leaky_relu(conv, deeper, SLOPE)  # type: ignore[arg-type]
         features = features + deeper
         with torch.autocast(y.device.type, enabled=False):  # eight bits of mantissa would show as banding
             luma = F.conv2d(padded.float(), self.luma_filters)
