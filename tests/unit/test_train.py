@@ -1,6 +1,9 @@
 """The training path end to end on a few seconds of synthetic pictures."""
 
 import json
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import av
@@ -149,6 +152,17 @@ def test_resumed_training_equals_the_uninterrupted_one(tmp_path, sources, tiny, 
     ended = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     for key, value in torch.load(tmp_path / "whole/checkpoint.pt", weights_only=True)["network"].items():
         assert torch.equal(ended["network"][key], value), key
+
+
+def test_two_processes_train_the_network_of_one(tmp_path, sources, tiny, cache):
+    loop.run(tiny, sources, tmp_path / "alone", cache=cache)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "revivid", "train"]
+    arguments = [str(tiny), "--data", str(sources), "--out", str(tmp_path / "two"), "--cache", str(cache)]
+    subprocess.run([*command, *arguments], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=240)
+    assert len((tmp_path / "two/log.jsonl").read_text().splitlines()) == 2  # one process wrote, not both
+    ours = torch.load(tmp_path / "two/checkpoint.pt", weights_only=True)["network"]
+    for key, value in torch.load(tmp_path / "alone/checkpoint.pt", weights_only=True)["network"].items():
+        torch.testing.assert_close(ours[key], value, rtol=0, atol=1e-4)
 
 
 def test_a_training_is_not_overwritten_nor_mixed_up(tmp_path, sources, tiny, cache):

@@ -1,4 +1,4 @@
-"""The training loop: scenes -> patches -> network -> loss -> AdamW, with a mean of the weights, checkpoints and a log.
+"""The training loop: a task's batches -> network -> loss -> AdamW, with a mean of the weights, checkpoints and a log.
 
     run(recipe, data, out) -> out/scenes/*.npz        what `data.prepare` made (another folder by `cache`)
                               out/checkpoint.pt       everything that `resume` needs to go on bit for bit
@@ -6,7 +6,8 @@
                               out/NAME.safetensors    the averaged weights, ready for `weights.embedded`
                               out/training.png        loss and gain so far
 
-A resumed training ends with the very weights of one that was never interrupted.
+A resumed training ends with the very weights of one that was never interrupted. Under torchrun each process takes its part of
+every batch (`ranks`), and the first one writes.
 """
 
 from __future__ import annotations
@@ -28,12 +29,11 @@ from .. import networks
 from ..errors import CorruptInput, OutputExists, UsageError
 from ..networks.precision import best_dtype
 from ..weights import embedded
-from .data import Scene, held_out, load, prepare
-from .losses import planes_loss
-from .patches import Batch, Patches
+from .data import Scene, load, prepare
 from .plot import plot_log
+from .ranks import Ranks
 from .recipe import TrainingRecipe, TrainSettings, load_recipe
-from .validation import gains
+from .task import task_of
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -57,7 +57,11 @@ def run(
     if (out / "checkpoint.pt").exists() and not resume:
         raise OutputExists(f"{out} holds a training already", hint="Continue it with --resume or choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
-    scenes = load(prepare(data, cache or out / "scenes", recipe.data, workers))
+    ranks, folder = Ranks(), cache or out / "scenes"
+    if ranks.first:
+        prepare(data, folder, recipe.data, workers)
+    ranks.wait()
+    scenes = load(prepare(data, folder, recipe.data, workers))
     training = Training(recipe, scenes, out)
     if resume and (out / "checkpoint.pt").exists():
         training.restore()
@@ -69,26 +73,13 @@ class Training:
 
     def __init__(self, recipe: TrainingRecipe, scenes: list[Scene], out: Path) -> None:
         self.recipe, self.out, self.iteration = recipe, out, 0
-        self.settings = recipe.train
+        self.settings, self.ranks = recipe.train, Ranks()
         torch.manual_seed(self.settings.seed)
-        module: Any = networks.build(recipe.network, **recipe.hyperparameters).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        if module.traits.scale != recipe.data.scale:
-            raise UsageError(f"{recipe.name}: [network] upscales by {module.traits.scale}, [data] by {recipe.data.scale}")
-        self.network = module
+        self.network: Any = networks.build(recipe.network, **recipe.hyperparameters)
+        self.task = task_of(recipe, self.network, scenes)
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=self.settings.weight_decay
-        )
-        self.held_out = [scene for scene in scenes if held_out(scene.name)]
-        learned = [scene for scene in scenes if not held_out(scene.name)]
-        self.patches = Patches(
-            learned,
-            scale=recipe.data.scale,
-            size=self.settings.patch,
-            batch=self.settings.batch,
-            candidates=self.settings.candidates,
-            seed=self.settings.seed,
-            reach=self.network.traits.temporal_reach[0],
         )
         self.dtype = best_dtype()
         self.parameters = list(self.network.parameters())
@@ -102,31 +93,41 @@ class Training:
         while self.iteration < self.settings.iterations:
             losses.append(self.step())
             if self.iteration % self.settings.validate_every == 0 or self.iteration == self.settings.iterations:
-                rate = len(losses) / (time.monotonic() - since)
-                line = {"iteration": self.iteration, "loss": sum(losses) / len(losses), "iterations_per_second": round(rate, 3)}
-                line |= {"gain_db": self.validate(), "time": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-                self.save()
-                with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
-                    log.write(json.dumps(line) + "\n")
-                plot_log(self.out / "log.jsonl", self.out / "training.png")
-                if report is not None:
-                    report(line)
+                if self.ranks.first:
+                    self._record(sum(losses) / len(losses), len(losses) / (time.monotonic() - since), report)
                 since, losses = time.monotonic(), []
-        return self.write_weights()
+        self.ranks.wait()
+        return self.out / f"{self.recipe.name}.safetensors"
+
+    def _record(self, loss: float, rate: float, report: Report | None) -> None:
+        """Validate, write the checkpoint, the weights and a line of the log."""
+        gains = self.task.gains(self.averaged_network())
+        self.save()
+        line = {"iteration": self.iteration, "loss": loss, "iterations_per_second": round(rate, 3), "gain_db": gains}
+        line["time"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
+        plot_log(self.out / "log.jsonl", self.out / "training.png")
+        if report is not None:
+            report(line)
 
     def step(self) -> float:
         """One iteration; returns its loss."""
-        batch = self.patches.batch(self.iteration)
+        batch = self.task.batch(self.iteration)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.iteration, self.settings)
-        loss = 0.0
         self.optimiser.zero_grad()
-        parts = batch.split(self.threads)
-        for part, (value, gradients) in zip(parts, self.pool.map(self._gradients, parts), strict=True):
-            share = len(part.strength) / len(batch.strength)
+        loss = torch.zeros(1)
+        gradients = [torch.zeros_like(parameter) for parameter in self.parameters]
+        parts = self.ranks.part(batch).split(self.threads)
+        for part, (value, found) in zip(parts, self.pool.map(self._gradients, parts), strict=True):
+            share = len(part) / len(batch)
             loss += share * value
-            for parameter, gradient in zip(self.parameters, gradients, strict=True):
-                parameter.grad = share * gradient if parameter.grad is None else parameter.grad.add_(gradient, alpha=share)
+            for total, gradient in zip(gradients, found, strict=True):
+                total.add_(gradient, alpha=share)
+        self.ranks.sum([loss, *gradients])
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.optimiser.step()
         self.iteration += 1
@@ -134,25 +135,19 @@ class Training:
         keep = min(self.settings.ema, self.iteration / (self.iteration + 10))
         for key, value in self.network.state_dict().items():
             self.average[key].lerp_(value, 1 - keep)
-        return loss
+        return loss.item()
 
-    def _gradients(self, part: Batch) -> tuple[float, tuple[Tensor, ...]]:
+    def _gradients(self, part: Any) -> tuple[float, tuple[Tensor, ...]]:
         """Loss and gradients of a part of a batch."""
-        settings = self.settings
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            y, uv = self.network(part.y, part.uv, part.strength)
-        loss = planes_loss(y, uv, part.truth_y, part.truth_uv, epsilon=settings.epsilon, chroma_weight=settings.chroma_weight)
+            loss = self.task.loss(self.network, part)
         return loss.item(), torch.autograd.grad(loss, self.parameters)
-
-    def validate(self) -> dict[str, float]:
-        """The averaged weights' mean luma gain in dB on held-out scenes (see `validation.gains`)."""
-        return gains(self.averaged_network(), self.held_out)
 
     def averaged_network(self) -> Any:
         """The network with the averaged weights, in eval mode."""
         network = networks.build(self.recipe.network, **self.recipe.hyperparameters)
         network.load_state_dict(self.average)
-        return network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return network.eval()
 
     def save(self) -> None:
         """Write the checkpoint; the one before stays until this one is whole."""
@@ -184,8 +179,6 @@ class Training:
 
     def write_weights(self) -> Path:
         """Store the averaged weights as they travel in the package."""
-        data, sources = self.recipe.data, len({scene.name for scene in self.patches.scenes})
-        trained_on = f"{len(self.patches.scenes)} scenes of {sources} photographs and clips"
         metadata = embedded.Metadata(
             network=self.recipe.network,
             hyperparameters=self.recipe.hyperparameters,
@@ -193,7 +186,7 @@ class Training:
             iterations=self.iteration,
             date=datetime.now(timezone.utc).date().isoformat(),
             licence="Apache-2.0",
-            trained_on=f"{trained_on}, {data.damage}, x265 {data.preset} CRF {data.crf_min:g}-{data.crf_max:g}",
+            trained_on=self.task.trained_on,
         )
         path = self.out / f"{self.recipe.name}.safetensors"
         embedded.write(path, metadata, self.average)

@@ -32,9 +32,12 @@ class Batch:
     truth_y: Tensor
     truth_uv: Tensor
 
+    def __len__(self) -> int:
+        return len(self.strength)
+
     def split(self, count: int) -> list[Batch]:
         """Up to `count` parts of nearly the same number of patches."""
-        fields = [getattr(self, field.name).tensor_split(min(count, len(self.strength))) for field in dataclasses.fields(self)]
+        fields = [getattr(self, field.name).tensor_split(min(count, len(self))) for field in dataclasses.fields(self)]
         return [Batch(*part) for part in zip(*fields, strict=True)]
 
 

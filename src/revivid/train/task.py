@@ -1,0 +1,95 @@
+"""What a network is trained to do: its batches, its loss, and how much it gains; the loop asks nothing else.
+
+Which task a recipe means follows from what its network declares (`networks.traits.Traits.kind`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from ..errors import UsageError
+from .data import Scene, held_out
+from .losses import planes_loss
+from .patches import Batch, Patches
+from .recipe import TrainingRecipe
+from .validation import gains
+
+
+class Sized(Protocol):
+    """A batch: how many samples, and parts of it."""
+
+    def __len__(self) -> int: ...
+
+    def split(self, count: int) -> Sequence[Any]:
+        """Up to `count` parts of nearly the same number of samples."""
+        ...
+
+
+class Task(Protocol):
+    """What the loop needs to know."""
+
+    #: The training data in words, for the header of the weights.
+    trained_on: str
+
+    def batch(self, index: int) -> Sized:
+        """The batch of this number: a resumed run sees what an uninterrupted one would have seen."""
+        ...
+
+    def loss(self, network: nn.Module, part: Any) -> Tensor:
+        """Mean over the samples of a part of a batch; called under autocast."""
+        ...
+
+    def gains(self, network: nn.Module) -> dict[str, float]:
+        """What averaged weights gain on held-out scenes in dB; `all` is the mean."""
+        ...
+
+
+def task_of(recipe: TrainingRecipe, network: nn.Module, scenes: list[Scene]) -> Task:
+    """The task of a recipe's network. Raises `UsageError` where nothing trains its kind, or recipe and network contradict."""
+    kind = str(network.traits.kind)  # type: ignore[union-attr]
+    if kind not in TASKS:
+        raise UsageError(f"{recipe.network} can't be trained here: it is of kind {kind}", hint=f"Known: {', '.join(TASKS)}.")
+    return TASKS[kind](recipe, network, scenes)
+
+
+class PlanesTask:
+    """Networks of our own, on patches of the stream's planes: super-resolution and restoration at the same size."""
+
+    def __init__(self, recipe: TrainingRecipe, network: Any, scenes: list[Scene]) -> None:
+        if network.traits.scale != recipe.data.scale:
+            raise UsageError(f"{recipe.name}: [network] upscales by {network.traits.scale}, [data] by {recipe.data.scale}")
+        settings, data = recipe.train, recipe.data
+        self.settings = settings
+        self.held_out = [scene for scene in scenes if held_out(scene.name)]
+        self.patches = Patches(
+            [scene for scene in scenes if not held_out(scene.name)],
+            scale=data.scale,
+            size=settings.patch,
+            batch=settings.batch,
+            candidates=settings.candidates,
+            seed=settings.seed,
+            reach=network.traits.temporal_reach[0],
+        )
+        used = self.patches.scenes
+        sources = f"{len(used)} scenes of {len({scene.name for scene in used})} photographs and clips"
+        self.trained_on = f"{sources}, {data.damage}, x265 {data.preset} CRF {data.crf_min:g}-{data.crf_max:g}"
+
+    def batch(self, index: int) -> Batch:
+        return self.patches.batch(index)
+
+    def loss(self, network: nn.Module, part: Batch) -> Tensor:
+        y, uv = network(part.y, part.uv, part.strength)
+        settings = self.settings
+        return planes_loss(
+            y.float(), uv.float(), part.truth_y, part.truth_uv, epsilon=settings.epsilon, chroma_weight=settings.chroma_weight
+        )
+
+    def gains(self, network: nn.Module) -> dict[str, float]:
+        return gains(network, self.held_out)
+
+
+#: `Traits.kind` -> the task.
+TASKS = {"planes": PlanesTask}
