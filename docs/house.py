@@ -16,7 +16,7 @@ BEGIN, END = "<!-- files: made by docs/house.py -->", "<!-- end of files -->"
 #: Floor -> what stands on it, top down, as in the import contract of pyproject.toml.
 FLOORS = {
     "Floor 5, faces": ("__init__.py", "__main__.py", "cli"),
-    "Floor 4, what a user asks for": ("workflows",),
+    "Floor 4, what a user asks for, and benchmarks of it": ("bench", "workflows"),
     "Floor 3, what is made of the crafts": ("pipeline.py", "recipe.py", "restoration", "evaluation", "train"),
     "Floor 2, the crafts; they never import each other": ("networks", "codecs", "degrade", "metrics"),
     "Floor 1, tools without policy": ("media", "layers", "weights"),

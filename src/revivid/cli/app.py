@@ -7,7 +7,7 @@ import os
 import typer
 
 from .. import __version__
-from . import compress, degrade, doctor, evaluate, probe, restore, roundtrip, train, weights
+from . import bench, compress, degrade, doctor, evaluate, probe, restore, roundtrip, train, weights
 
 # typer reads this: with it `--show-completion` takes the shell's name instead of guessing it, which fails outside terminals.
 os.environ.setdefault("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
@@ -32,6 +32,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(weights.app, name="weights")
+app.add_typer(bench.app, name="bench")
 
 
 def _version(wanted: bool) -> None:

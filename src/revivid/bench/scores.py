@@ -1,0 +1,36 @@
+"""How near an answer comes to the truth: PSNR-Y, SSIM-Y and, where asked for, VMAF; the mean over frames.
+
+Y is the luma plane as it is coded, as in codec curves.
+"""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+import numpy as np
+import torch
+
+from ..errors import ShapeError
+from ..metrics.pixel import psnr_from_mse, ssim
+from ..metrics.vmaf import vmaf
+from ..types import Clip
+
+#: Metric -> (its name for people, digits that mean something); more is better in all of them.
+METRICS = {"psnr_y": ("PSNR-Y", 3), "ssim_y": ("SSIM-Y", 4), "vmaf": ("VMAF", 2)}
+
+
+def score(truth: Clip, answer: Clip, *, with_vmaf: bool = False, with_ssim: bool = True) -> dict[str, float]:
+    """Means over the frames, by metric. Raises `ShapeError` where frames don't fit, `MissingTool` where VMAF can't be had."""
+    if truth.planes[0].shape != answer.planes[0].shape or truth.color.dtype != answer.color.dtype:
+        raise ShapeError(f"the answer is {answer.planes[0].shape} {answer.color.dtype}, the truth {truth.planes[0].shape}")
+    pairs = [
+        (torch.from_numpy(x.astype(np.float32))[None, None], torch.from_numpy(y.astype(np.float32))[None, None])
+        for x, y in zip(truth.planes[0], answer.planes[0], strict=True)
+    ]
+    peak = truth.color.peak
+    scores = {"psnr_y": fmean(psnr_from_mse(float((x - y).square().mean()), peak) for x, y in pairs)}
+    if with_ssim:
+        scores["ssim_y"] = fmean(float(ssim(x, y, peak)) for x, y in pairs)
+    if with_vmaf:
+        scores["vmaf"] = fmean(vmaf(truth, answer))
+    return scores

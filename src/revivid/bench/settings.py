@@ -1,0 +1,236 @@
+"""What is measured: for each task how clips are made worse, what restores them, and what that is compared with.
+
+    Source -> degrade -> Sample(given, truth) -> stage or baseline -> answer -> scores against the truth
+
+The tasks are those of the embedded networks: every stage is built as `revivid restore` builds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from ..codecs.loop import LoopSettings, encode_decode
+from ..degrade.motion_blur import PAPER_SHUTTERS, Shutter
+from ..degrade.noise import Domain, Noise
+from ..errors import UsageError
+from ..media import program
+from ..media.filtered import filtered
+from ..media.scale import crop, pad_to_multiple, resize
+from ..media.slow_motion import slowed
+from ..recipe import StageSpec
+from ..restoration.geometry import Bicubic
+from ..types import Clip
+from . import blur
+from .masters import Source
+
+#: What the stages are told of an input that no lossy encoder has touched.
+CLEAN = 0.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a restorer gets, and what it should make of it."""
+
+    given: Clip
+    truth: Clip
+    #: Bytes of the elementary stream that `given` was decoded from.
+    bytes: int | None = None
+
+
+Restorer = Callable[[Sample], Clip]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A restorer to compare with: one, or several variants of which the one with the best mean PSNR counts."""
+
+    variants: Mapping[str, Restorer]
+    #: The frames on which the best variant is searched.
+    search: slice = field(default_factory=lambda: slice(None))
+    #: Whether its speed says something: it does nothing, or starts a program for it, where this is false.
+    timed: bool = True
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way in which a task's inputs are made; a row of its table."""
+
+    name: str
+    degrade: Callable[[Source], Sample]
+    #: The stage to build, by what it is told; the network is added.
+    specs: Mapping[str, StageSpec]
+    baselines: Mapping[str, Baseline]
+    #: x265 CRF that the stage is told.
+    crf: float = CLEAN
+    #: Whether a quick run measures it, with one variant of each baseline.
+    quick: bool = False
+    #: What is scored of what came out of the stage.
+    answer: Callable[[Clip, Sample], Clip] = field(default=lambda restored, sample: _cropped(restored, sample.truth))
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of restoration with all its settings."""
+
+    name: str
+    settings: tuple[Setting, ...]
+    #: The setting whose input serves for timing.
+    timed: str
+
+    def setting(self, name: str) -> Setting:
+        return next(setting for setting in self.settings if setting.name == name)
+
+
+def _cropped(clip: Clip, truth: Clip) -> Clip:
+    return crop(clip, truth.width, truth.height)
+
+
+def _coded(clip: Clip, crf: float) -> tuple[Clip, int]:
+    """Decoded x265 `medium` of a clip; odd sides are padded and cropped."""
+    decoded, size = encode_decode(pad_to_multiple(clip, 2), LoopSettings(crf=crf, preset="medium"))
+    return _cropped(decoded, clip), size
+
+
+def _as_given(sample: Sample) -> Clip:
+    return sample.given
+
+
+_DECODED = Baseline({"": _as_given}, timed=False)
+
+
+def _super_resolve(scale: int) -> Task:
+    def degrade(source: Source, crf: float) -> Sample:
+        padded = pad_to_multiple(source.clip, 2 * scale)
+        given, size = encode_decode(resize(padded, padded.width // scale, padded.height // scale), LoopSettings(crf=crf))
+        return Sample(given, source.clip, size)
+
+    def bicubic(sample: Sample) -> Clip:
+        return _cropped(Bicubic(scale).process(sample.given), sample.truth)
+
+    spec = StageSpec("super-resolve", {"scale": scale})
+    settings = tuple(
+        Setting(f"crf {crf}", partial(degrade, crf=crf), {"": spec}, {"bicubic": Baseline({"": bicubic})}, crf, crf == 28)
+        for crf in (22, 28, 34)
+    )
+    return Task(f"super-resolve-x{scale}", settings, "crf 28")
+
+
+def _deartifact() -> Task:
+    def degrade(source: Source, crf: float) -> Sample:
+        given, size = _coded(source.clip, crf)
+        return Sample(given, source.clip, size)
+
+    settings = tuple(
+        Setting(f"crf {crf}", partial(degrade, crf=crf), {"": StageSpec("deartifact")}, {"decoded": _DECODED}, crf, crf == 37)
+        for crf in (22, 27, 32, 37, 42)
+    )
+    return Task("deartifact", settings, "crf 37")
+
+
+def _deblur() -> Task:
+    def degrade(source: Source, shutter: Shutter, crf: float) -> Sample:
+        blurry = blur.blurred(source, shutter)
+        given, size = _coded(blurry, crf) if crf else (blurry, None)
+        return Sample(given, blur.truth(source), size)
+
+    def sharp(source: Source) -> Sample:
+        return Sample(source.clip, source.clip)
+
+    def setting(shutter: Shutter, crf: float) -> Setting:
+        name = f"{shutter.frames}+{shutter.gap} " + (f"crf {crf:g}" if crf else "clean")
+        make, quick = partial(degrade, shutter=shutter, crf=crf), shutter.frames == 7
+        return Setting(name, make, {"": StageSpec("deblur")}, {"blurry": _DECODED}, crf, quick)
+
+    settings = [setting(shutter, crf) for crf in (CLEAN, 28.0) for shutter in PAPER_SHUTTERS]
+    settings.append(Setting("sharp", sharp, {"": StageSpec("deblur")}, {}, CLEAN, True))
+    return Task("deblur", tuple(settings), "sharp")
+
+
+#: The grids of FFmpeg's denoisers: nlmeans' strength (it takes 1 to 30) in parts of sigma times the side of its patches, hqdn3d's
+#: spatial strength in parts of sigma and its temporal strength in parts of that.
+NLMEANS_STRENGTHS, NLMEANS_PATCHES = (0.05, 0.065, 0.08, 0.1, 0.125), (3, 5, 7)
+HQDN3D_SPATIAL, HQDN3D_TEMPORAL = (0.9, 1.3, 1.8, 2.5, 3.5), (0.3, 0.5, 1.0)
+
+
+def _nlmeans(sample: Sample, options: str) -> Clip:
+    return filtered(sample.given, ("nlmeans", options))
+
+
+def _hqdn3d(sample: Sample, options: str) -> Clip:
+    return program.filtered(sample.given, f"hqdn3d={options}")
+
+
+def _denoisers(sigma: float) -> dict[str, Baseline]:
+    """FFmpeg's; hqdn3d only where there is an ffmpeg program, for PyAV's libraries lack it."""
+    pairs = [(min(max(part * patch * sigma, 1.0), 30.0), patch) for part in NLMEANS_STRENGTHS for patch in NLMEANS_PATCHES]
+    texts = [f"s={strength:g}:p={patch}:r=15" for strength, patch in dict.fromkeys(pairs)]
+    baselines = {"nlmeans": Baseline({text: partial(_nlmeans, options=text) for text in texts}, slice(None, None, 16))}
+    if program.available():
+        spatial = [part * sigma for part in HQDN3D_SPATIAL]
+        strengths = [(space, time * space) for space in spatial for time in HQDN3D_TEMPORAL]
+        texts = [f"{space:g}:{space:g}:{time:g}:{time:g}" for space, time in strengths]
+        baselines["hqdn3d"] = Baseline({text: partial(_hqdn3d, options=text) for text in texts}, slice(0, 16), timed=False)
+    return baselines
+
+
+def _denoise() -> Task:
+    def degrade(source: Source, noise: Noise, crf: float) -> Sample:
+        noisy = noise.apply(source.clip)
+        given, size = _coded(noisy, crf) if crf else (noisy, None)
+        return Sample(given, source.clip, size)
+
+    def setting(domain: Domain, sigma: float, crf: float = CLEAN) -> Setting:
+        name = f"{domain} {sigma:g}" + (f" crf {crf:g}" if crf else "")
+        specs = {"": StageSpec("denoise", {"sigma": sigma}), "auto": StageSpec("denoise", {"sigma": "auto"})}
+        make = partial(degrade, noise=Noise(sigma, domain), crf=crf)
+        return Setting(name, make, specs, _denoisers(sigma), crf, name == "yuv 25")
+
+    domains: tuple[Domain, ...] = ("rgb", "yuv")
+    settings = [setting(domain, sigma) for domain in domains for sigma in (10.0, 25.0, 50.0)]
+    return Task("denoise", (*settings, setting("yuv", 25.0, 22.0)), "yuv 25")
+
+
+def _interpolate() -> Task:
+    def degrade(source: Source) -> Sample:
+        kept, dropped = source.clip[::2], source.clip[1::2]
+        if len(kept) == len(dropped):  # nothing follows the last dropped frame
+            dropped = dropped[:-1]
+        if not len(dropped):
+            raise UsageError(f"{source.name}: {len(source.clip)} frames are too few to drop every second one")
+        durations = tuple(2 * duration for duration in kept.durations)
+        return Sample(Clip(kept.planes, kept.times, durations, kept.color), dropped)
+
+    def between(restored: Clip, sample: Sample) -> Clip:
+        return restored[1 : 2 * len(sample.truth) : 2]
+
+    def minterpolate(sample: Sample) -> Clip:
+        return between(slowed(sample.given, 2), sample)
+
+    def average(sample: Sample) -> Clip:
+        planes = [
+            ((plane[:-1].astype(np.uint32) + plane[1:] + 1) // 2).astype(plane.dtype)
+            for plane in sample.given[: len(sample.truth) + 1].planes
+        ]
+        return sample.truth.with_planes(*planes)
+
+    baselines = {"minterpolate": Baseline({"": minterpolate}), "averaging": Baseline({"": average})}
+    spec = StageSpec("interpolate", {"factor": 2})
+    return Task("interpolate", (Setting("x2", degrade, {"": spec}, baselines, quick=True, answer=between),), "x2")
+
+
+#: Task -> what makes its settings; the order of the report.
+TASKS: dict[str, Task] = {
+    task.name: task for task in (_super_resolve(4), _super_resolve(2), _deartifact(), _deblur(), _denoise(), _interpolate())
+}
+
+
+def tasks(names: list[str]) -> list[Task]:
+    """Tasks by name, all for no names; `super-resolve` stands for both factors. Raises `UsageError` for unknown ones."""
+    unknown = [name for name in names if not any(task == name or task.startswith(f"{name}-x") for task in TASKS)]
+    if unknown:
+        raise UsageError(f"there is no task {unknown[0]!r}", hint=f"Known: super-resolve, {', '.join(TASKS)}.")
+    return [task for name, task in TASKS.items() if not names or any(name == n or name.startswith(f"{n}-x") for n in names)]

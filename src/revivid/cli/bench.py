@@ -1,0 +1,111 @@
+"""`revivid bench`: what restoration gains, measured on clips of one's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import common, complete
+
+app = typer.Typer(help="Measure what restoration gains on clips of your own.", no_args_is_help=True)
+
+Data = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder of clips and photographs, or of lossless masters.", exists=True, file_okay=False)
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of masters and scores; default: REVIVID_BENCH or the user's cache.", file_okay=False),
+]
+Workers = Annotated[int | None, typer.Option(help="Processes that measure side by side; default: one a core.", min=1)]
+
+Tasks = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[TASK]...", help="super-resolve, deartifact, deblur, denoise, interpolate; default: all."),
+]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="NAME", help="Only these weights; default: the package's.", autocompletion=complete.weights),
+]
+
+
+@app.callback()
+def bench() -> None:
+    """Measure what restoration gains on clips of your own."""
+
+
+@app.command()
+def quality(
+    data: Data,
+    tasks: Tasks = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="JSON file; results of other tasks in it stay.", dir_okay=False)] = Path(
+        "results/quality.json"
+    ),
+    frames: Annotated[int, typer.Option(help="Frames of each clip.")] = 32,
+    quick: Annotated[bool, typer.Option("--quick", help="Few clips, frames and settings: minutes instead of hours.")] = False,
+    networks: Networks = None,
+    vmaf: Annotated[bool, typer.Option("--vmaf", help="VMAF as well; needs the extra `vmaf`.")] = False,
+    no_timing: Annotated[bool, typer.Option("--no-timing", help="Leave the speeds out, on a busy machine.")] = False,
+    workers: Workers = None,
+    cache: Cache = None,
+    as_json: common.Json = False,
+) -> None:
+    """Measure what each network of the package gains over the usual means: PSNR-Y, SSIM-Y, VMAF and speed.
+
+    Clips are made worse in known ways, restored as `revivid restore` does it, and compared with what they were. What was measured
+    before is not measured again, so that an interrupted run goes on where it stopped.
+    """
+    from ..bench.quality import Options
+    from ..bench.quality import quality as measure
+
+    options = Options(
+        data=data,
+        out=out,
+        cache=cache or default_cache(),
+        tasks=tuple(tasks or ()),
+        frames=frames,
+        quick=quick,
+        networks=tuple(networks or ()),
+        vmaf=vmaf,
+        workers=workers,
+        timing=not no_timing,
+    )
+    results = measure(options, common.say)
+    if as_json:
+        common.emit("result", path=str(out), **results)
+        return
+    for name, section in results["tasks"].items():
+        print("\n".join(_lines(name, section)))
+    print(out)
+
+
+def default_cache() -> Path:
+    """Where masters and scores are kept: REVIVID_BENCH, or the user's cache folder."""
+    chosen = os.environ.get("REVIVID_BENCH")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("revivid")) / "bench"
+
+
+def _lines(name: str, section: dict[str, Any]) -> list[str]:
+    """A task's figures for people: what each network gains in each setting."""
+    if "missing" in section:
+        return [f"{name}: no network"]
+    lines = [f"{name}: {len(section['clips'])} clips, {section['frames']} frames each"]
+    for setting, figures in section["settings"].items():
+        for arm, value in figures["arms"].items():
+            psnr = f"{value['mean']['psnr_y']:.2f} dB"
+            if "gain" in value:
+                gain, worst = value["gain"], value["gain"]["worst"]
+                lines.append(
+                    f"  {setting:14} {arm:28} {psnr} ({gain['psnr_y']:+.2f} against {figures['against']}), "
+                    f"{gain['improved']:.0%} better, worst {worst['clip']} {worst['psnr_y']:+.2f}"
+                )
+            else:
+                lines.append(f"  {setting:14} {arm:28} {psnr}")
+    lines += [f"  {arm}: {speed['fps']:g} frames/s at 1280x720" for arm, speed in section["speed"].items()]
+    return lines
