@@ -28,7 +28,8 @@ from torch import Tensor, nn
 from .. import networks
 from ..errors import CorruptInput, OutputExists, UsageError
 from ..networks.precision import best_dtype
-from ..weights import embedded
+from ..restoration.catalogued import load_catalogued
+from ..weights import catalogue, embedded
 from .data import Scene, load, prepare
 from .plot import plot_log
 from .ranks import Ranks
@@ -76,6 +77,8 @@ class Training:
         self.settings, self.ranks = recipe.train, Ranks()
         torch.manual_seed(self.settings.seed)
         self.network: Any = networks.build(recipe.network, **recipe.hyperparameters)
+        if recipe.start:
+            self.network.load_state_dict(load_catalogued(recipe.start).state_dict())
         self.task = task_of(recipe, self.network, scenes)
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
         self.optimiser = torch.optim.AdamW(
@@ -120,7 +123,9 @@ class Training:
         loss = torch.zeros(1)
         gradients = [torch.zeros_like(parameter) for parameter in self.parameters]
         parts = self.ranks.part(batch).split(self.threads)
-        for part, (value, found) in zip(parts, self.pool.map(self._gradients, parts), strict=True):
+        # A single part has all threads for its layers.
+        done = self.pool.map(self._gradients, parts) if len(parts) > 1 else map(self._gradients, parts)
+        for part, (value, found) in zip(parts, done, strict=True):
             share = len(part) / len(batch)
             loss += share * value
             for total, gradient in zip(gradients, found, strict=True):
@@ -141,7 +146,9 @@ class Training:
         """Loss and gradients of a part of a batch."""
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
             loss = self.task.loss(self.network, part)
-        return loss.item(), torch.autograd.grad(loss, self.parameters)
+        # A network whose every answer leaves something out, such as a clip of one frame its flow, has no gradient there.
+        found = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        return loss.item(), found
 
     def averaged_network(self) -> Any:
         """The network with the averaged weights, in eval mode."""
@@ -185,7 +192,7 @@ class Training:
             recipe=self.recipe.name,
             iterations=self.iteration,
             date=datetime.now(timezone.utc).date().isoformat(),
-            licence="Apache-2.0",
+            licence=catalogue.entry(self.recipe.start).licence if self.recipe.start else "Apache-2.0",
             trained_on=self.task.trained_on,
         )
         path = self.out / f"{self.recipe.name}.safetensors"

@@ -1,6 +1,7 @@
 """Training recipes: TOML files with strict keys, one section per part of the work.
 
-[network]   name and hyper-parameters, as `networks.build` takes them
+[network]   name and hyper-parameters, as `networks.build` takes them; `start`: a checkpoint of the catalogue to begin with, whose
+            hyper-parameters hold where none are given
 [data]      `DataSettings`
 [train]     `TrainSettings`
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import InputNotReadable, UsageError
+from ..weights import catalogue
 from .data import DataSettings
 
 if sys.version_info >= (3, 11):
@@ -35,6 +37,10 @@ class TrainSettings:
     #: Patches per iteration and their size in degraded pixels.
     batch: int = 16
     patch: int = 48
+    #: Consecutive frames of a sample, for clip networks.
+    frames: int = 5
+    #: Compute activations again for the backward pass instead of keeping them, for clip networks: less memory, more time.
+    recompute: bool = False
     #: Random places of which the most textured one becomes a patch.
     candidates: int = 2
     learning_rate: float = 1e-3
@@ -58,6 +64,8 @@ class TrainingRecipe:
     name: str
     network: str
     hyperparameters: dict[str, Any]
+    #: The checkpoint of the catalogue that training begins with; none: random weights.
+    start: str = ""
     data: DataSettings = field(default_factory=DataSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
 
@@ -81,9 +89,19 @@ def load_recipe(path: str | Path) -> TrainingRecipe:
     network = dict(table.get("network", {}))
     if not isinstance(network.get("name"), str):
         raise UsageError(f"{path}: [network] wants a name")
-    name = network.pop("name")
+    name, start = network.pop("name"), str(network.pop("start", ""))
+    if start:
+        network = {**_published(start, name, path), **network}
     data = _section(DataSettings, table.get("data", {}), f"{path} [data]")
-    return TrainingRecipe(path.stem, name, network, data, _section(TrainSettings, table.get("train", {}), f"{path} [train]"))
+    return TrainingRecipe(path.stem, name, network, start, data, _section(TrainSettings, table.get("train", {}), f"{path} [train]"))
+
+
+def _published(start: str, name: str, path: Path) -> dict[str, Any]:
+    """The hyper-parameters of the checkpoint that a training begins with. Raises `MissingWeights` for an unknown one."""
+    entry = catalogue.entry(start)
+    if entry.network != name:
+        raise UsageError(f"{path}: {start} is for {entry.network}, not for {name}")
+    return dict(entry.hyperparameters)
 
 
 def names() -> list[str]:
@@ -97,9 +115,9 @@ def _section(cls: type[T], table: dict[str, Any], where: str) -> T:
     _check_keys(table, set(defaults), where)
     for key, value in table.items():
         wanted = type(defaults[key])
-        if isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else wanted):
+        if isinstance(value, bool) != (wanted is bool) or not isinstance(value, (int, float) if wanted is float else wanted):
             raise UsageError(f"{where}: {key} = {value!r} must be {wanted.__name__}")
-        if wanted is not str and (value < 0 or (value == 0 and key not in MAY_BE_ZERO)):
+        if wanted not in (str, bool) and (value < 0 or (value == 0 and key not in MAY_BE_ZERO)):
             raise UsageError(f"{where}: {key} = {value!r} is too small")
     return cls(**table)
 

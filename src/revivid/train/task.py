@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from ..errors import UsageError
+from .clips import ClipTask
 from .data import Scene, held_out
 from .losses import planes_loss
 from .patches import Batch, Patches
@@ -92,4 +93,4 @@ class PlanesTask:
 
 
 #: `Traits.kind` -> the task.
-TASKS = {"planes": PlanesTask}
+TASKS = {"planes": PlanesTask, "clip": ClipTask}
