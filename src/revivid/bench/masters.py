@@ -82,13 +82,14 @@ def find_masters(data: Path, cache: Path, frames: int = CLIP_FRAMES) -> dict[str
 
 
 def read_source(name: str, master: Path, frames: int, cache: Path) -> Source:
-    """Up to `frames` frames of a master."""
+    """Up to `frames` frames of a master, at the steady rate that it has but for Matroska's milliseconds."""
+    reader = open_video(master)
     clips: list[Clip] = []
-    for clip in open_video(master):
+    for clip in reader:
         clips.append(clip)
         if sum(map(len, clips)) >= frames:
             break
-    return Source(name, join(clips)[:frames], cache)
+    return Source(name, _steady(join(clips)[:frames], reader.frame_rate), cache)
 
 
 def _master(path: Path, cache: Path, frames: int) -> Path:
@@ -121,11 +122,14 @@ def _halved(reader: VideoReader, frames: int) -> Iterator[Clip]:
     for clip in reader:
         kept = clip[: frames - count]
         small = limited_8bit(resize(kept, kept.width // 4 * 2, kept.height // 4 * 2, "AREA"))
-        times = tuple((count + t) / rate for t in range(len(small)))
-        yield replace(small, times=times, durations=(1 / rate,) * len(small))
+        yield _steady(small, rate, count)
         count += len(kept)
         if count >= frames:
             return
+
+
+def _steady(clip: Clip, rate: Fraction, first: int = 0) -> Clip:
+    return replace(clip, times=tuple((first + t) / rate for t in range(len(clip))), durations=(1 / rate,) * len(clip))
 
 
 def limited_8bit(clip: Clip) -> Clip:

@@ -109,6 +109,7 @@ class Run:
             "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "machine": describe_machine(),
             "frames": self.options.frames,
+            "quick": self.options.quick,
             "clips": {clip.name: clip.digest for clip in self.clips},
         }
 

@@ -1,0 +1,171 @@
+"""Makes docs/quality.md from results/quality.json (and results/macs.json): python docs/quality.py [--check]"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "quality.md"
+RESULTS = ROOT / "results" / "quality.json"
+COUNTS = ROOT / "results" / "macs.json"
+
+#: Task -> its title, and what its settings are.
+TASKS = {
+    "super-resolve-x4": ("Super-resolution x4", "x265 `medium` at a quarter of each side, by CRF; the baseline is bicubic."),
+    "super-resolve-x2": ("Super-resolution x2", "x265 `medium` at half of each side, by CRF; the baseline is bicubic."),
+    "deartifact": ("Compression artefacts", "x265 `medium` at full size, by CRF; the baseline is the decoded video."),
+    "deblur": (
+        "Deblurring",
+        "Motion blur: of n + m frames at ten times the frame rate (interpolated) n are averaged in linear light; clean, and after\n"
+        "x265 `medium` at CRF 28. The baseline is the blurry video. `sharp`: video without blur against what comes out of it.",
+    ),
+    "denoise": (
+        "Denoising",
+        "White Gaussian noise, by domain (R'G'B' or the YUV planes) and sigma in 8-bit code values; in one row x265 `medium` came\n"
+        "after it. The baselines are FFmpeg's nlmeans and hqdn3d, each with the options of a grid that have the best mean PSNR-Y.\n"
+        "`auto`: sigma is estimated, else it is told.",
+    ),
+    "interpolate": (
+        "Frame interpolation x2",
+        "Every second frame is dropped, and only these are scored. The baselines are FFmpeg's minterpolate (motion-compensated)\n"
+        "and the average of the two neighbours.",
+    ),
+}
+
+INTRODUCTION = """# Quality
+
+<!-- made by docs/quality.py from results/quality.json -->
+
+What the networks inside the package gain over what everybody has, on clips that none of them was trained on. Clips are made
+worse in known ways, restored as `revivid restore` does it, and compared with what they were:
+
+```bash
+revivid bench quality --data DIR
+```
+
+DIR holds clips and photographs (halved by an area filter, because they are compressed themselves; photographs become short
+camera moves), or lossless masters. PSNR-Y and SSIM-Y are those of the luma plane as coded, in 8 bits, mean over frames, then
+over clips. Gains are over the strongest baseline by mean PSNR-Y; "better" is the share of clips whose PSNR-Y is higher.
+[results/quality.json](../results/quality.json) has every clip, the frames' sha256, the weights' sha256 and the machine.
+"""
+
+
+def page() -> str:
+    tasks: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))["tasks"]
+    parts = [INTRODUCTION]
+    for name, (title, about) in TASKS.items():
+        section = tasks.get(name)
+        parts += [f"## {title}", "", about, ""]
+        if section is None:
+            parts += ["Not measured yet.", ""]
+        elif "missing" in section:
+            parts += ["The package has no network for it yet.", ""]
+        else:
+            parts += _task(section)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _task(section: dict[str, Any]) -> list[str]:
+    quick = " A quick run: too few clips and frames for conclusions." if section["quick"] else ""
+    lines = [f"`{section['command']}`: {len(section['clips'])} clips, up to {section['frames']} frames each.{quick}", ""]
+    lines += _gains(section) + _sharp(section) + _options(section)
+    if section["speed"]:
+        lines += _speeds(section)
+    default = next((name for name, weights in section["weights"].items() if weights["default"]), None)
+    return lines + (_clips(section, default) if default else [])
+
+
+def _gains(section: dict[str, Any]) -> list[str]:
+    settings = {name: figures for name, figures in section["settings"].items() if "against" in figures}
+    rows = [
+        _cells(name, figures, arm, value)
+        for name, figures in settings.items()
+        for arm, value in figures["arms"].items()
+        if "gain" in value
+    ]
+    heads = list(dict.fromkeys(head for row in rows for head in row))
+    table = [_row([row.get(head, "-") for head in heads]) for row in rows]
+    return [_row(heads), _row(["---"] * len(heads)), *table, ""]
+
+
+def _cells(name: str, figures: dict[str, Any], arm: str, value: dict[str, Any]) -> dict[str, str]:
+    """One row by the heads of its columns."""
+    gain, worst, against = value["gain"], value["gain"]["worst"], figures["against"]
+    cells = {"input": name}
+    if "bpp" in figures:
+        cells["bpp"] = f"{figures['bpp']:.4f}"
+    cells["strongest baseline"] = f"{against} {figures['arms'][against]['mean']['psnr_y']:.2f} dB"
+    cells |= {"weights": f"`{arm}`", "PSNR-Y": f"{gain['psnr_y']:+.2f} dB", "SSIM-Y": f"{gain['ssim_y']:+.4f}"}
+    if "vmaf" in gain:
+        cells["VMAF"] = f"{gain['vmaf']:+.1f}"
+    cells |= {"better": f"{gain['improved']:.0%}", "worst clip": f"{worst['clip']} {worst['psnr_y']:+.2f} dB"}
+    if len(value["gains"]) > 1:
+        cells |= {f"over {other}": f"{value['gains'][other]:+.2f} dB" for other in sorted(value["gains"])}
+    return cells
+
+
+def _sharp(section: dict[str, Any]) -> list[str]:
+    """Settings without a baseline: how much is changed that should stay."""
+    lines = []
+    for name, figures in section["settings"].items():
+        for arm, value in figures["arms"].items():
+            if "against" not in figures:
+                worst = value["worst"]
+                text = f"`{arm}`: {value['mean']['psnr_y']:.1f} dB PSNR-Y against its input; worst clip {worst['clip']}"
+                lines += [f"Input `{name}`, {text} {worst['psnr_y']:.1f} dB.", ""]
+    return lines
+
+
+def _options(section: dict[str, Any]) -> list[str]:
+    """The options that a grid's search found best."""
+    found = [
+        f"{name}: {arm} `{value['variant']}`"
+        for name, figures in section["settings"].items()
+        for arm, value in figures["arms"].items()
+        if "variant" in value
+    ]
+    return [f"Best options: {'; '.join(found)}.", ""] if found else []
+
+
+def _speeds(section: dict[str, Any]) -> list[str]:
+    machine = section["machine"]
+    counts: dict[str, Any] = json.loads(COUNTS.read_text(encoding="utf-8"))["weights"] if COUNTS.exists() else {}
+    lines = [f"Alone on {machine['cpu']}, {machine['threads']} threads, frames of 1280x720 coming out:", ""]
+    lines += [_row(["", "frames/s", "ms per frame", "kMACs per pixel"]), _row(["---", "---:", "---:", "---:"])]
+    for name, speed in section["speed"].items():
+        kmacs = counts.get(name.split()[0], {}).get("kmacs_per_pixel")
+        lines.append(_row([f"`{name}`", f"{speed['fps']:.1f}", f"{speed['ms']:.0f}", "-" if kmacs is None else f"{kmacs:.3g}"]))
+    return [*lines, ""]
+
+
+def _clips(section: dict[str, Any], default: str) -> list[str]:
+    """Clip by clip, what the default weights gain."""
+    settings = {name: figures for name, figures in section["settings"].items() if "against" in figures}
+    lines = [f"PSNR-Y gain of `{default}`, clip by clip, in dB:", "", _row(["clip", *settings])]
+    lines.append(_row(["---", *["---:"] * len(settings)]))
+    for clip in section["clips"]:
+        gains = []
+        for figures in settings.values():
+            ours, theirs = (figures["arms"][arm]["clips"][clip]["psnr_y"] for arm in (default, figures["against"]))
+            gains.append(f"{ours - theirs:+.2f}")
+        lines.append(_row([clip, *gains]))
+    return [*lines, ""]
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> int:
+    wanted = page()
+    if "--check" in sys.argv:
+        return 0 if PAGE.exists() and PAGE.read_text(encoding="utf-8") == wanted else 1
+    PAGE.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
