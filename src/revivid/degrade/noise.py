@@ -15,6 +15,8 @@ from ..errors import UsageError
 from ..types import Clip
 
 Domain = Literal["yuv", "rgb"]
+#: Noise in luma (BT.601) of independent, equally strong noise in R', G' and B'.
+LUMA_OF_RGB = (0.299**2 + 0.587**2 + 0.114**2) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Noise:
             raise UsageError(f"{self.seed} is no seed", hint="Give a whole number from 0.")
         if self.domain not in ("yuv", "rgb"):
             raise UsageError(f"noise in {self.domain!r} is not offered", hint='Choose "yuv" or "rgb".')
+
+    @property
+    def luma_sigma(self) -> float:
+        """Standard deviation in luma of limited range: less than `sigma` where R', G' and B' have noise of their own."""
+        return self.sigma if self.domain == "yuv" else self.sigma * LUMA_OF_RGB * 219 / 255
 
     def __call__(self, clips: Iterable[Clip]) -> Iterator[Clip]:
         """The clips of one video, from its first frame on."""

@@ -78,7 +78,7 @@ def describe(container: av.container.InputContainer, where: str) -> VideoInfo:
 
 
 def stream_crf(path: str | os.PathLike[str]) -> float | None:
-    """The CRF that x264 or x265 wrote into the stream itself, 0 for codecs that lose nothing, None where the stream does not say."""
+    """The CRF that x264 or x265 wrote into the stream itself, 0 for codecs that lose nothing; None: nothing says."""
     if is_pipe(path):
         return None
     with open_input(path) as container, translated(os.fspath(path)):

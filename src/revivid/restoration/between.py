@@ -2,6 +2,7 @@
 
     any time     the two frames and the place itself
     the middle   halving: the middle of two frames, then the middle of a frame and that middle, and so on down to the place
+    planes       whole frames as the stream holds them, several places side by side, by networks that can
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import MissingWeights, UsageError
 from ..networks.precision import best_dtype
 from ..networks.traits import Traits
+from ..types import Clip
 from ..weights import catalogue, embedded, store
 from .catalogued import load_catalogued, outline
 from .embedded import load_embedded
@@ -24,6 +27,7 @@ from .memory import default_budget, device_budget
 from .planning import Budget, Layout, Planner
 from .stage import Conditions
 from .tiles import tiled
+from .workers import keep_freed_memory
 
 #: Weights that are taken where none are named.
 DEFAULT = "compactinterp-x2"
@@ -64,6 +68,8 @@ class Interpolator:
         self._device = device
         #: How many frames it takes: 2, or 4 evenly spaced ones.
         self.frames = traits.min_frames
+        if traits.takes_planes:
+            keep_freed_memory()
 
     def met(self, place: Fraction) -> Fraction:
         """The place in [0, 1] that is met when `place` in (0, 1) is asked for.
@@ -91,6 +97,21 @@ class Interpolator:
         """R'G'B' frames (2 or 4, 3, H, W) in [0, 1] -> the frame (3, H, W) at `time` between the middle two, tile by tile."""
         tiling = self.layout(*frames.shape[-2:]).tiling
         return tiled(lambda tile: self._network(tile, time), frames, tiling)[0]
+
+    def takes_planes(self, height: int, width: int) -> bool:
+        """Whether `planes_at` works for frames of this size: the network can, and the whole frame fits the memory."""
+        return self._traits.takes_planes and self.layout(height, width).tiling.count == 1
+
+    def planes_at(self, place: Fraction, left: Clip, right: Clip) -> Clip:
+        """The frame at `place` in (0, 1) between two clips of one frame, with the times of `left`. Computes in the caller's thread."""
+        frames = [[torch.from_numpy(np.require(plane, requirements=["C", "W"])) for plane in clip.planes] for clip in (left, right)]
+        y = torch.stack([planes[0] for planes in frames], 1)
+        uv = torch.stack([plane for planes in frames for plane in planes[1:]], 1)
+        dtype, enabled = self._dtype, self._dtype != torch.float32
+        with torch.inference_mode(), torch.autocast(self._device.type, dtype, enabled=enabled):
+            made = self._module.restore(y.to(self._device), uv.to(self._device), float(place), left.color.bit_depth)
+        luma, chroma = (plane.cpu().numpy() for plane in made)
+        return left.with_planes(luma[0], chroma[:, 0], chroma[:, 1])
 
     def layout(self, height: int, width: int) -> Layout:
         """Tiles and memory for frames of this size. Raises `NotEnoughMemory` where the smallest tile doesn't fit."""

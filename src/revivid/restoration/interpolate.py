@@ -1,7 +1,8 @@
 """Frame interpolation: more frames per second, or another steady rate, at exact times.
 
     clips -> [scdet: where scenes start] -> spans from frame to frame -> instants in each span -> the frame itself, or
-        planes -> R'G'B' -> network at the instant's place in the span -> planes
+        planes -> network at the instant's place in the span -> planes                         several instants side by side
+        planes -> R'G'B' -> network at the instant's place in the span -> R'G'B' -> planes     networks that want R'G'B'
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 import torch
@@ -22,9 +24,10 @@ from ..types import Clip, join
 from .between import Interpolator, Known, interpolator
 from .instants import Instants, Span, instants
 from .stage import Conditions, Stage
+from .workers import each_frame
 
-#: Frames that come out in one clip at most.
-_CLIP_LENGTH = 4
+#: Frames that come out in one clip at most, and that are worked on before the first of them is handed on.
+_CLIP_LENGTH, _AT_ONCE = 4, 8
 
 
 class Interpolate(Stage):
@@ -119,6 +122,16 @@ class _Timeline:
         self._done: Clip | None = None
 
     def take(self, clip: Clip) -> Iterator[Clip]:
+        return self._timed(self._moments(clip))
+
+    def finish(self) -> Iterator[Clip]:
+        last = self._held[-1]
+        yield from self._timed(self._rest())
+        if self._done is not None and last is not None:
+            yield _lasting(self._done, last.time + last.clip.durations[0])
+
+    def _moments(self, clip: Clip) -> Iterator[_Moment]:
+        """Those of the spans that end, as far as the network looks, with this clip."""
         self._detector = self._detector or CutDetector(clip.color)
         for index, starts_scene in enumerate(self._detector(clip)):
             if self._number == 0 and len(self._held) == 1:
@@ -127,17 +140,11 @@ class _Timeline:
             if len(self._held) == 2 + self._ahead:
                 yield from self._span()
 
-    def finish(self) -> Iterator[Clip]:
-        end = Fraction(0)
+    def _rest(self) -> Iterator[_Moment]:
         while len(self._held) > 1:
-            last = self._held[-1]
-            assert last is not None
-            end = last.time + last.clip.durations[0]
             yield from self._span()
-        if self._done is not None:
-            yield _lasting(self._done, end)
 
-    def _span(self) -> Iterator[Clip]:
+    def _span(self) -> Iterator[_Moment]:
         """Everything from the second held frame up to the third."""
         before, left, right, after = [*self._held, None, None][:4]
         assert left is not None
@@ -146,11 +153,22 @@ class _Timeline:
         for time, place in self._instants.within(Span(self._number, left.time, end, self._origin)):
             if right is None and place == 1:  # the end, but for rounding
                 break
-            if self._done is not None:
-                yield _lasting(self._done, time)
-            self._done = replace(scene.at(place, self._interpolator), times=(time,))
+            yield _Moment(scene, place, time)
         del self._held[0]
         self._number += 1
+
+    def _timed(self, moments: Iterator[_Moment]) -> Iterator[Clip]:
+        """Their frames, each as soon as the next one's time says how long it is shown."""
+        for frame in self._made(moments):
+            if self._done is not None:
+                yield _lasting(self._done, frame.times[0])
+            self._done = frame
+
+    def _made(self, moments: Iterator[_Moment]) -> Iterator[Clip]:
+        while few := list(islice(moments, _AT_ONCE)):
+            height, width = few[0].scene.left.clip.height, few[0].scene.left.clip.width
+            side_by_side = self._interpolator.takes_planes(height, width)
+            yield from (each_frame if side_by_side else map)(lambda moment: moment.frame(self._interpolator), few)
 
 
 @dataclass
@@ -170,6 +188,8 @@ class _Scene:
             place = Fraction(0) if self._still else interpolator.met(place)
         if place in (0, 1):
             return (self.right if place else self.left).clip
+        if interpolator.takes_planes(self.left.clip.height, self.left.clip.width):
+            return interpolator.planes_at(place, self.left.clip, self.right.clip)
         rgb = interpolator.at(place, self._known)
         return self.left.clip.with_planes(*rgb_to_planes(rgb[None], self.left.clip.color))
 
@@ -188,6 +208,18 @@ class _Scene:
         if self.after is not None and not self.after.starts_scene:
             known[Fraction(2)] = self.after.rgb
         return known
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """An instant that gets a frame: the one at `place` in the scene, shown from `time` on."""
+
+    scene: _Scene
+    place: Fraction
+    time: Fraction
+
+    def frame(self, interpolator: Interpolator) -> Clip:
+        return replace(self.scene.at(self.place, interpolator), times=(self.time,))
 
 
 def _equal(one: Clip, other: Clip) -> bool:

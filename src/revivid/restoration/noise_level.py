@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..degrade.noise import LUMA_OF_RGB
 from ..types import Clip
 
-#: R', G', B' in BT.601 luma.
-_LUMA = (0.299, 0.587, 0.114)
 #: What an estimated noise level is held to: denoisers were trained between about these.
 _LEAST_SIGMA, _MOST_SIGMA = 1.0, 55.0
 
@@ -35,10 +34,13 @@ def estimate_noise(picture: Tensor) -> float:
     return float(blocks.median().sqrt()) if blocks.numel() else 0.0
 
 
+def luma_noise(clip: Clip) -> float:
+    """The strength of a clip's noise in luma: standard deviation in 8-bit code values, of the median frame."""
+    levels = sorted(estimate_noise(torch.from_numpy(luma.astype("float32"))) for luma in clip.planes[0])
+    return levels[len(levels) // 2] / (1 << (clip.color.bit_depth - 8))
+
+
 def clip_noise(clip: Clip) -> float:
     """The strength of a clip's noise in 8-bit R'G'B' code values, taken for equally strong and independent in the three."""
-    color = clip.color
-    code_values = color.peak if color.full_range else 219 << (color.bit_depth - 8)
-    levels = sorted(estimate_noise(torch.from_numpy(luma.astype("float32"))) for luma in clip.planes[0])
-    in_luma = levels[len(levels) // 2] * 255 / code_values
-    return min(max(in_luma / sum(weight**2 for weight in _LUMA) ** 0.5, _LEAST_SIGMA), _MOST_SIGMA)
+    code_values = 255 if clip.color.full_range else 219
+    return min(max(luma_noise(clip) * 255 / code_values / LUMA_OF_RGB, _LEAST_SIGMA), _MOST_SIGMA)

@@ -20,7 +20,7 @@ from ..types import Clip
 from ..weights import embedded
 from .embedded import load_embedded
 from .neighbours import Planes, with_neighbours
-from .noise_level import clip_noise
+from .noise_level import luma_noise
 from .stage import Conditions, Stage
 from .workers import each_frame, keep_freed_memory
 
@@ -31,6 +31,8 @@ BEST = {
     "deblur": ("cellnet-deblur",),
     "denoise": ("cellnet-denoise",),
 }
+#: Noise of sigma in R'G'B' is this times sigma in luma, at least.
+_LEAST_SHARE = 0.55
 Restore = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 #: The least CRF that the networks for these tasks were trained with; better input is treated like it.
 _LEAST_CRF = {"super-resolve": 20.0, "deartifact": 20.0}
@@ -48,7 +50,8 @@ class Own(Stage):
     """`task` (super-resolve by `scale`, deartifact, deblur, denoise) with one of the package's own networks.
 
     `weights` names embedded weights, the best that the package has by default. The network is told the CRF of `conditions`, or
-    for denoising `sigma` in 8-bit code values; "auto" estimates it from the first frames. Neighbouring frames are used where the
+    for denoising the noise in luma, which is estimated from the first frames: `sigma`, in 8-bit code values of luma or of R'G'B',
+    says between which bounds; "auto" lets it be anything. Neighbouring frames are used where the
     network wants them, but never across a scene cut. Computes in bfloat16 where the processor has it and in float32 elsewhere.
     Raises `MissingWeights` for an unknown name and `UsageError` for weights that do something else.
     """
@@ -70,7 +73,8 @@ class Own(Stage):
             wanted = f"{task} x{scale}" if scale > 1 else task
             raise UsageError(f"{self.weights} is not for {wanted}", hint=f"Choose {best_weights(task, scale)}.")
         conditions = conditions or Conditions()
-        self._told = sigma if task == "denoise" else min(max(float(conditions.crf), _LEAST_CRF.get(task, 0.0)), 51.0)
+        self._sigma: float | Literal["auto"] = "auto" if sigma is None else sigma
+        self._crf = None if task == "denoise" else min(max(float(conditions.crf), _LEAST_CRF.get(task, 0.0)), 51.0)
         self._memory = conditions.memory
         self._said: list[str] = []
         self.temporal_reach = traits.temporal_reach
@@ -91,9 +95,12 @@ class Own(Stage):
 
     def describe(self) -> str:
         kind = "bf16" if self.dtype is torch.bfloat16 else "fp32"
-        told = "at CRF {:g}" if self.name != "denoise" else "at an estimated sigma" if self._told == "auto" else "at sigma {:g}"
+        if self._crf is not None:
+            told = f"at CRF {self._crf:g}"
+        else:
+            told = "at an estimated sigma" if self._sigma == "auto" else f"at sigma {self._sigma:g}"
         factor = f" x{self.scale}" if self.scale > 1 else ""
-        return f"{self.name}{factor} with {self.weights} {told.format(self._told)} ({kind})"
+        return f"{self.name}{factor} with {self.weights} {told} ({kind})"
 
     def process(self, clip: Clip) -> Clip:
         (out,) = self(iter((clip,)))
@@ -108,13 +115,16 @@ class Own(Stage):
 
     def _begun(self, clips: Iterator[Clip]) -> tuple[Iterator[Clip], float]:
         """The same clips, and what the network is told."""
-        if self._told != "auto":
-            return clips, float(self._told or 0.0)
+        if self._crf is not None:
+            return clips, self._crf
         first = next(clips, None)
         if first is None:
             return iter(()), 0.0
-        level = clip_noise(first)
-        self._said.append(f"noise estimated at sigma {level:.1f}")
+        level = luma_noise(first)
+        if self._sigma == "auto":
+            self._said.append(f"noise estimated at sigma {level:.1f} in luma")
+        else:
+            level = min(max(level, _LEAST_SHARE * self._sigma), self._sigma)
         return chain((first,), clips), level
 
     def _restored(self, clip: Clip, strength: float, frames: list[Planes]) -> Planes:

@@ -2,7 +2,7 @@
 
     compression   swscale bicubic 1/scale -> x265 at one CRF from each part of the range            told: the CRF
     blur          the blurry frames themselves, and through x265 at CRFs of the range               told: 0, the CRF
-    noise         clean frames, to which patches add noise anew; noise through x265                 told: sigma
+    noise         clean frames, to which patches add noise anew; noise through x265                 told: sigma in luma
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..degrade.draw import NoiseRange
 from ..degrade.motion_blur import BlurredPair
 from ..errors import UsageError
 from ..media.scale import resize
+from ..restoration.noise_level import luma_noise
 from ..types import Clip
 
 if TYPE_CHECKING:
@@ -48,12 +49,15 @@ def blurry(pair: BlurredPair, settings: DataSettings, rng: np.random.Generator) 
 
 
 def noisy(truth: Clip, settings: DataSettings, rng: np.random.Generator) -> Versions:
-    """The clean frames, whose noise is drawn for each patch, and noise of random strengths through the encoder."""
+    """The clean frames, whose noise is drawn for each patch, and noise of random strengths through the encoder.
+
+    Of the latter the network is told what can be seen of it afterwards, as when it restores.
+    """
     versions, strengths = [truth], cast("list[float | None]", [None])
     for crf in _crfs(settings, rng):
         noise = NoiseRange(sigma_min=2.0).draw(rng)
         versions.append(_coded(noise.apply(truth), crf, settings))
-        strengths.append(noise.sigma)
+        strengths.append(luma_noise(versions[-1]))
     return versions, strengths
 
 

@@ -103,14 +103,11 @@ class Patches:
 
 
 def with_noise(planes: list[np.ndarray], rng: np.random.Generator) -> tuple[list[np.ndarray], float]:
-    """Planes of a few frames with noise of a random strength, and the sigma that the network is told: not quite the true one.
-
-    People name sigma by R'G'B' or by luma, which differ by half, and estimates err.
-    """
+    """Planes of a few frames with noise of a random strength, and about its sigma in luma: estimates err by so much."""
     noise = NoiseRange().draw(rng)
     count = len(planes[0])
     clip = Clip((planes[0], planes[1], planes[2]), tuple(map(Fraction, range(count))), (Fraction(1),) * count, ColorSpec())
-    return list(noise.apply(clip).planes), noise.sigma * float(rng.uniform(0.8, 1.25))
+    return list(noise.apply(clip).planes), noise.luma_sigma * float(rng.uniform(0.9, 1.1))
 
 
 @dataclass(frozen=True)
