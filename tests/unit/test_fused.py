@@ -31,6 +31,10 @@ def test_fused_equals_plain(size: tuple[int, int], channels_last: bool) -> None:
         assert torch.equal(x, kept)
         tokens = torch.randn(3, 4, 6)
         torch.testing.assert_close(fused.linear_gelu(LINEAR, tokens), F.gelu(LINEAR(tokens)), rtol=0, atol=1e-6)
+        other = torch.randn(3, 4, 7)
+        held = other.clone()
+        torch.testing.assert_close(fused.linear_add(LINEAR, tokens, other), LINEAR(tokens) + other, rtol=0, atol=1e-6)
+        assert torch.equal(other, held)
 
 
 def test_gradients_flow() -> None:
@@ -43,7 +47,7 @@ def test_gradients_flow() -> None:
     assert x.grad is not None
     assert x.grad.abs().sum() > 0
     tokens = torch.randn(2, 6, requires_grad=True)
-    fused.linear_gelu(LINEAR, tokens).sum().backward()
+    fused.linear_add(LINEAR, tokens, fused.linear_gelu(LINEAR, tokens)).sum().backward()
     assert tokens.grad is not None
 
 

@@ -47,6 +47,14 @@ def conv_add(conv: nn.Conv2d, x: Tensor, other: Tensor) -> Tensor:
     )
 
 
+def linear_add(linear: nn.Linear, x: Tensor, other: Tensor) -> Tensor:
+    """linear(x) + other, which is of the shape that linear(x) has."""
+    if other.dtype != torch.float32 or not _fusable(x, linear.weight):
+        branch = linear(x)
+        return branch.add_(other) if branch.dtype == other.dtype else other + branch
+    return torch.ops.mkldnn._linear_pointwise.binary(x, other, linear.weight, linear.bias, "add")
+
+
 def linear_gelu(linear: nn.Linear, x: Tensor) -> Tensor:
     """gelu(linear(x)), the exact one."""
     if not _fusable(x, linear.weight):
@@ -84,6 +92,7 @@ def _there() -> bool:
             x, x, conv.weight, conv.bias, *_geometry(conv), "add", None, None, [], None
         )
         torch.ops.mkldnn._linear_pointwise(x[0, 0], linear.weight, linear.bias, "gelu", [], "none")
+        torch.ops.mkldnn._linear_pointwise.binary(x[0, 0], x[0, 0], linear.weight, linear.bias, "add")
     except (AttributeError, RuntimeError, NotImplementedError, TypeError):
         return False
     return True

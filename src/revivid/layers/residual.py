@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .fused import conv_add, conv_relu
+from .fused import conv_add, conv_leaky_relu, conv_relu
 
 
 def channels_last(x: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class ShuffleHead(nn.Module):
     def to_picture(self, features: Tensor) -> Tensor:
         """(N, F, H, W) -> the residual picture (N, 3, 4H, 4W)."""
         x = double_shuffled(self.upconv2, double_shuffled(self.upconv1, features))
-        return self.conv_last(lrelu(self.conv_hr(x)))
+        return self.conv_last(conv_leaky_relu(self.conv_hr, x, 0.1))
 
 
 def double_shuffled(conv: nn.Conv2d, x: Tensor) -> Tensor:

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from ..errors import ShapeError, UsageError
+from .side_by_side import side_by_side
 from .warp import backward_warp
 
 LEVELS = 6
@@ -78,10 +80,15 @@ class SPyNet(nn.Module):
         reference, support = torch.cat((earlier, later)), torch.cat((later, earlier))
         finest = pyramid[-1]
         part = max(1, BATCH_PIXELS // (finest.shape[2] * finest.shape[3]))
-        parts = [
-            self._flows([level[r] for level in pyramid], [level[s] for level in pyramid], (height, width))
-            for r, s in zip(reference.split(part), support.split(part), strict=True)
-        ]
+
+        def flows_of(pairs: tuple[torch.Tensor, torch.Tensor]) -> list[torch.Tensor]:
+            return self._flows([level[pairs[0]] for level in pyramid], [level[pairs[1]] for level in pyramid], (height, width))
+
+        parts: list[list[torch.Tensor]] = []
+        for r, s in zip(reference.split(part), support.split(part), strict=True):
+            share = -(-len(r) // torch.get_num_threads())
+            pairs = zip(r.split(share), s.split(share), strict=True)
+            parts += side_by_side([partial(flows_of, pair) for pair in pairs], clip.device)
         flows = [torch.cat(level).unflatten(0, (2, batch, count - 1)) for level in zip(*parts, strict=True)]
         return [flow[0] for flow in flows], [flow[1] for flow in flows]
 

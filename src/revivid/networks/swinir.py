@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..errors import ShapeError, UsageError
 from ..layers.attention import DropPath, attend, path_rates, relative_bias, split_heads
-from ..layers.fused import linear_gelu
+from ..layers.fused import linear_add, linear_gelu
 from ..layers.mirror import mirror
 from ..layers.residual import add_branch
 from ..layers.windows import WindowLayout, attend_in_windows, relative_position_index, window_layout
@@ -30,7 +30,10 @@ FEATURES = 64
 
 
 class WindowAttention(nn.Module):
-    """Self-attention over the tokens of each window with a learned bias per relative position."""
+    """Self-attention over the tokens of each window with a learned bias per relative position.
+
+    The call gives the heads' answers; `onto` projects them and adds them to what came in.
+    """
 
     def __init__(self, dim: int, window: int, heads: int, *,
                  qkv_bias: bool, scale: float | None, attn_drop: float, drop: float) -> None:  # fmt: skip
@@ -46,8 +49,11 @@ class WindowAttention(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor | None, bias: Tensor) -> Tensor:
         """(windows, w*w, C) with the bias (heads, w*w, w*w) and the mask (w*w, w*w) of these windows -> the same shape."""
         q, k, v = split_heads(self.qkv(tokens), self.heads)
-        out = attend(q, k, v, bias if mask is None else bias + mask, self.scale, self.attn_drop if self.training else 0.0)
-        return self.proj_drop(self.proj(out))
+        return attend(q, k, v, bias if mask is None else bias + mask, self.scale, self.attn_drop if self.training else 0.0)
+
+    def onto(self, tokens: Tensor, attended: Tensor, factor: Tensor | None) -> Tensor:
+        """tokens + factor * projection, all (N, n, C)."""
+        return _onto(tokens, self.proj, attended, self.proj_drop, factor)
 
 
 class Mlp(nn.Module):
@@ -59,8 +65,16 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(hidden, dim)
         self.drop = nn.Dropout(drop)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.drop(self.fc2(self.drop(linear_gelu(self.fc1, x))))
+    def onto(self, tokens: Tensor, x: Tensor, factor: Tensor | None) -> Tensor:
+        """tokens + factor * mlp(x), all (N, n, C)."""
+        return _onto(tokens, self.fc2, self.drop(linear_gelu(self.fc1, x)), self.drop, factor)
+
+
+def _onto(tokens: Tensor, linear: nn.Linear, x: Tensor, drop: nn.Dropout, factor: Tensor | None) -> Tensor:
+    """tokens + factor * drop(linear(x)), in one pass where nothing is dropped."""
+    if not drop.training and factor is None:
+        return linear_add(linear, x, tokens)
+    return add_branch(tokens, drop(linear(x)), factor)
 
 
 class Block(nn.Module):
@@ -81,8 +95,8 @@ class Block(nn.Module):
         factors = self.drop_path.draw(x), self.drop_path.draw(x)
 
         def finish(tokens: Tensor, attended: Tensor) -> Tensor:
-            tokens = add_branch(tokens, attended, factors[0])
-            return add_branch(tokens, self.mlp(self.norm2(tokens)), factors[1])
+            tokens = self.attn.onto(tokens, attended, factors[0])
+            return self.mlp.onto(tokens, self.norm2(tokens), factors[1])
 
         return attend_in_windows(x, layout, self.norm1, attention, finish)
 
