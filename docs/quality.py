@@ -19,8 +19,9 @@ TASKS = {
     "deartifact": ("Compression artefacts", "x265 `medium` at full size, by CRF; the baseline is the decoded video."),
     "deblur": (
         "Deblurring",
-        "Motion blur: of n + m frames at ten times the frame rate (interpolated) n are averaged in linear light; clean, and after\n"
-        "x265 `medium` at CRF 28. The baseline is the blurry video. `sharp`: video without blur against what comes out of it.",
+        "Of n + m instants at ten times the frame rate n are averaged in linear light. `shot`: a camera moves over the clip's\n"
+        "first frame and pieces of it over the view, exactly; `clip`: the clip's own motion, with interpolated frames. Clean, and\n"
+        "after x265 `medium` at CRF 28. The baseline is the blurry video. `sharp`: video without blur against what comes of it.",
     ),
     "denoise": (
         "Denoising",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from moving import moving_clip
 
-from revivid.bench import settings
+from revivid.bench import blur, settings
 from revivid.bench.masters import Source
 from revivid.bench.scores import score
 from revivid.bench.settings import TASKS, Sample, tasks
@@ -47,33 +47,39 @@ def test_deartifact_inputs_get_worse_with_the_crf(source: Source) -> None:
     assert setting.baselines["decoded"].variants[""](found[1]) is found[1].given
 
 
-def test_blur_is_made_once_and_fits_its_truth(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    sample = sample_of(source, "deblur", "7+3 clean")
+def test_blur_along_a_clips_own_motion(source: Source) -> None:
+    sample = sample_of(source, "deblur", "clip 7+3")
     assert len(sample.truth) == len(sample.given) == 5
-    assert sample.truth.times == source.clip.times[2:-1]
     assert np.array_equal(sample.truth.planes[0], source.clip.planes[0][2:-1])
-    blurry = score(sample.truth, sample.given)["psnr_y"]
-    assert 15 < blurry < 45
-    monkeypatch.setattr(settings.blur, "slowed", lambda *_: pytest.fail("made twice"))
-    stronger = sample_of(source, "deblur", "9+1 clean")
-    assert score(stronger.truth, stronger.given)["psnr_y"] < blurry
-    coded = sample_of(source, "deblur", "7+3 crf 28")
+    assert 15 < score(sample.truth, sample.given)["psnr_y"] < 45
+    coded = sample_of(source, "deblur", "clip 7+3 crf 28")
     assert coded.bytes
-    assert score(coded.truth, coded.given)["psnr_y"] < blurry
+    assert score(coded.truth, coded.given)["psnr_y"] < score(sample.truth, sample.given)["psnr_y"]
 
 
-def test_blur_in_blocks_is_blur_of_the_whole(tmp_path: Path) -> None:
-    """The search for motion begins anew in each block; that may change a little, not what is a truth of what."""
-    clip = moving_clip(14)
-    blurry = sample_of(Source("long", clip, tmp_path), "deblur", "5+5 clean")
-    assert len(blurry.given) == 11
-    errors = [score(blurry.truth[t : t + 1], blurry.given[t : t + 1])["psnr_y"] for t in range(11)]
-    assert min(errors) > 15
-    assert all(
-        score(blurry.truth[t : t + 1], blurry.given[t : t + 1])["psnr_y"]
-        > score(blurry.truth[t + 1 : t + 2], blurry.given[t : t + 1])["psnr_y"]
-        for t in range(10)
-    )
+def test_blur_of_shots(source: Source) -> None:
+    samples = [sample_of(source, "deblur", f"shot {shutter}") for shutter in ("5+5", "7+3", "9+1")]
+    assert all((len(sample.given), sample.given.width, sample.given.height) == (5, 64, 40) for sample in samples)
+    psnr = [score(sample.truth, sample.given)["psnr_y"] for sample in samples]
+    assert 40 > psnr[0] > psnr[1] > psnr[2] > 10
+    assert samples[0].given.durations == source.clip.durations[:5]
+
+
+def test_blur_is_made_once(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    blur.make(source)
+    for name in ("slowed", "film_blurred"):
+        monkeypatch.setattr(blur, name, lambda *_: pytest.fail("made twice"))
+    for setting in TASKS["deblur"].settings:
+        assert setting.degrade(source).truth.planes[0].shape[0] in (5, 8)
+    blur.make(source)
+
+
+def test_blur_in_blocks_keeps_frames_in_their_places(tmp_path: Path) -> None:
+    sample = sample_of(Source("long", moving_clip(14), tmp_path), "deblur", "clip 7+3")
+    assert len(sample.given) == 11
+    for t in range(10):
+        own, next_one = (score(sample.truth[k : k + 1], sample.given[t : t + 1])["psnr_y"] for k in (t, t + 1))
+        assert own > max(15, next_one)
 
 
 def test_sharp_input_is_its_own_truth(source: Source) -> None:
@@ -84,7 +90,7 @@ def test_sharp_input_is_its_own_truth(source: Source) -> None:
 
 def test_blur_needs_four_frames(tmp_path: Path) -> None:
     with pytest.raises(ShapeError, match="short"):
-        sample_of(Source("short", moving_clip(3), tmp_path), "deblur", "7+3 clean")
+        sample_of(Source("short", moving_clip(3), tmp_path), "deblur", "clip 7+3")
 
 
 @pytest.mark.parametrize("domain", ["yuv", "rgb"])

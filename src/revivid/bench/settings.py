@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from ..codecs.loop import LoopSettings, encode_decode
-from ..degrade.motion_blur import PAPER_SHUTTERS, Shutter
+from ..degrade.motion_blur import Shutter
 from ..degrade.noise import Domain, Noise
 from ..errors import UsageError
 from ..media import program
@@ -132,20 +132,22 @@ def _deartifact() -> Task:
 
 
 def _deblur() -> Task:
-    def degrade(source: Source, shutter: Shutter, crf: float) -> Sample:
-        blurry = blur.blurred(source, shutter)
-        given, size = _coded(blurry, crf) if crf else (blurry, None)
-        return Sample(given, blur.truth(source), size)
+    def degrade(source: Source, kind: blur.Kind, shutter: Shutter, crf: float) -> Sample:
+        pair = blur.blurred(source, kind, shutter)
+        given, size = _coded(pair.blurry, crf) if crf else (pair.blurry, None)
+        return Sample(given, pair.truth, size)
 
     def sharp(source: Source) -> Sample:
         return Sample(source.clip, source.clip)
 
-    def setting(shutter: Shutter, crf: float) -> Setting:
-        name = f"{shutter.frames}+{shutter.gap} " + (f"crf {crf:g}" if crf else "clean")
-        make, quick = partial(degrade, shutter=shutter, crf=crf), shutter.frames == 7
-        return Setting(name, make, {"": StageSpec("deblur")}, {"blurry": _DECODED}, crf, quick)
+    def setting(kind: blur.Kind, shutter: Shutter, crf: float) -> Setting:
+        name = f"{kind} {shutter.frames}+{shutter.gap}" + (f" crf {crf:g}" if crf else "")
+        make = partial(degrade, kind=kind, shutter=shutter, crf=crf)
+        return Setting(name, make, {"": StageSpec("deblur")}, {"blurry": _DECODED}, crf, name.startswith("shot 7"))
 
-    settings = [setting(shutter, crf) for crf in (CLEAN, 28.0) for shutter in PAPER_SHUTTERS]
+    settings = [
+        setting(kind, shutter, crf) for crf in (CLEAN, 28.0) for kind in blur.KINDS for shutter in blur.SHUTTERS[kind]
+    ]
     settings.append(Setting("sharp", sharp, {"": StageSpec("deblur")}, {}, CLEAN, True))
     return Task("deblur", tuple(settings), "sharp")
 
