@@ -1,4 +1,4 @@
-"""Makes docs/quality.md from results/quality.json (and results/macs.json): python docs/quality.py [--check]"""
+"""Makes docs/quality.md from results/quality.json, rd.json and macs.json: python docs/quality.py [--check]"""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "quality.md"
 RESULTS = ROOT / "results" / "quality.json"
+CURVES = ROOT / "results" / "rd.json"
 COUNTS = ROOT / "results" / "macs.json"
 
+METRICS = {"psnr_y": "PSNR-Y", "ssim_y": "SSIM-Y", "vmaf": "VMAF"}
 #: Task -> its title, and what its settings are.
 TASKS = {
     "super-resolve-x4": ("Super-resolution x4", "x265 `medium` at a quarter of each side, by CRF; the baseline is bicubic."),
@@ -66,6 +68,8 @@ def page() -> str:
             parts += ["The package has no network for it yet.", ""]
         else:
             parts += _task(section)
+    if CURVES.exists():
+        parts += _rate_distortion(json.loads(CURVES.read_text(encoding="utf-8")))
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -154,6 +158,33 @@ def _clips(section: dict[str, Any], default: str) -> list[str]:
             gains.append(f"{ours - theirs:+.2f}")
         lines.append(_row([clip, *gains]))
     return [*lines, ""]
+
+
+def _rate_distortion(results: dict[str, Any]) -> list[str]:
+    """BD-rates of every curve, over the whole range and at low rates."""
+    clips = f"{len(results['clips'])} clips, up to {results['frames']} frames each."
+    lines = [
+        "## Bits and quality",
+        "",
+        f"`{results['command']}`: {clips} Per cent of bits that a stream takes more (below 0: fewer) than x265 `medium` at full size",
+        "for the same quality (BD-rate), mean over the clips whose curves overlap, with a 95 % interval over clips; bits are those of",
+        f"the elementary stream. Low: below {results['low_rate']:g} bits per pixel.",
+        "",
+    ]
+    lines += ["![rate-distortion curves](../results/rd.svg)", ""] if CURVES.with_suffix(".svg").exists() else []
+    lines += [_row(["stream", "measure", "all rates", "clips", "low rates", "clips"]), _row(["---", "---", *["---:"] * 4])]
+    for name, curve in results["curves"].items():
+        for metric, whole in curve.get("bd_rate", {}).items():
+            low = curve["bd_rate_low"][metric]
+            lines.append(_row([name, METRICS[metric], *_bd(whole), *_bd(low)]))
+    return [*lines, ""]
+
+
+def _bd(delta: dict[str, Any] | None) -> list[str]:
+    if delta is None:
+        return ["-", "0"]
+    low, high = delta["interval"]
+    return [f"{delta['mean']:+.1f} % ({low:+.1f} to {high:+.1f})", str(delta["clips"])]
 
 
 def _row(cells: list[str]) -> str:

@@ -80,18 +80,25 @@ class Task:
     settings: tuple[Setting, ...]
     #: The setting whose input serves for timing.
     timed: str
+    #: The settings that make a rate-distortion curve, by rising CRF.
+    curve: tuple[Setting, ...] = ()
 
     def setting(self, name: str) -> Setting:
-        return next(setting for setting in self.settings if setting.name == name)
+        return next(setting for setting in (*self.settings, *self.curve) if setting.name == name)
 
 
 def _cropped(clip: Clip, truth: Clip) -> Clip:
     return crop(clip, truth.width, truth.height)
 
 
+def _x265(crf: float) -> LoopSettings:
+    """`medium`, without the two kilobytes in which x265 writes down its options: of a short clip's bits they would be most."""
+    return LoopSettings(crf=crf, preset="medium", options={"x265-params": "info=0"})
+
+
 def _coded(clip: Clip, crf: float) -> tuple[Clip, int]:
     """Decoded x265 `medium` of a clip; odd sides are padded and cropped."""
-    decoded, size = encode_decode(pad_to_multiple(clip, 2), LoopSettings(crf=crf, preset="medium"))
+    decoded, size = encode_decode(pad_to_multiple(clip, 2), _x265(crf))
     return _cropped(decoded, clip), size
 
 
@@ -105,18 +112,18 @@ _DECODED = Baseline({"": _as_given}, timed=False)
 def _super_resolve(scale: int) -> Task:
     def degrade(source: Source, crf: float) -> Sample:
         padded = pad_to_multiple(source.clip, 2 * scale)
-        given, size = encode_decode(resize(padded, padded.width // scale, padded.height // scale), LoopSettings(crf=crf))
+        given, size = encode_decode(resize(padded, padded.width // scale, padded.height // scale), _x265(crf))
         return Sample(given, source.clip, size)
 
     def bicubic(sample: Sample) -> Clip:
         return _cropped(Bicubic(scale).process(sample.given), sample.truth)
 
-    spec = StageSpec("super-resolve", {"scale": scale})
-    settings = tuple(
-        Setting(f"crf {crf}", partial(degrade, crf=crf), {"": spec}, {"bicubic": Baseline({"": bicubic})}, crf, crf == 28)
-        for crf in (22, 28, 34)
-    )
-    return Task(f"super-resolve-x{scale}", settings, "crf 28")
+    def setting(crf: int) -> Setting:
+        spec, baseline = StageSpec("super-resolve", {"scale": scale}), Baseline({"": bicubic})
+        return Setting(f"crf {crf}", partial(degrade, crf=crf), {"": spec}, {"bicubic": baseline}, crf, crf == 28)
+
+    crfs, curve = (22, 28, 34), {4: (10, 16, 22, 28, 34, 40), 2: (16, 22, 28, 34, 40, 46)}[scale]
+    return Task(f"super-resolve-x{scale}", tuple(map(setting, crfs)), "crf 28", tuple(map(setting, curve)))
 
 
 def _deartifact() -> Task:
@@ -124,11 +131,12 @@ def _deartifact() -> Task:
         given, size = _coded(source.clip, crf)
         return Sample(given, source.clip, size)
 
-    settings = tuple(
-        Setting(f"crf {crf}", partial(degrade, crf=crf), {"": StageSpec("deartifact")}, {"decoded": _DECODED}, crf, crf == 37)
-        for crf in (22, 27, 32, 37, 42)
-    )
-    return Task("deartifact", settings, "crf 37")
+    def setting(crf: int) -> Setting:
+        make, specs = partial(degrade, crf=crf), {"": StageSpec("deartifact")}
+        return Setting(f"crf {crf}", make, specs, {"decoded": _DECODED}, crf, crf == 37)
+
+    crfs, curve = (22, 27, 32, 37, 42), (22, 27, 32, 37, 42, 47, 51)
+    return Task("deartifact", tuple(map(setting, crfs)), "crf 37", tuple(map(setting, curve)))
 
 
 def _deblur() -> Task:
@@ -155,7 +163,7 @@ def _deblur() -> Task:
 #: The grids of FFmpeg's denoisers: nlmeans' strength (it takes 1 to 30) in parts of sigma times the side of its patches, hqdn3d's
 #: spatial strength in parts of sigma and its temporal strength in parts of that.
 NLMEANS_STRENGTHS, NLMEANS_PATCHES = (0.05, 0.065, 0.08, 0.1, 0.125), (3, 5, 7)
-HQDN3D_SPATIAL, HQDN3D_TEMPORAL = (0.9, 1.3, 1.8, 2.5, 3.5), (0.3, 0.5, 1.0)
+HQDN3D_SPATIAL, HQDN3D_TEMPORAL = (1.2, 1.7, 2.4, 3.4, 4.8), (0.3, 0.5, 1.0)
 
 
 def _nlmeans(sample: Sample, options: str) -> Clip:

@@ -20,7 +20,10 @@ Cache = Annotated[
     typer.Option(metavar="DIR", help="Folder of masters and scores; default: REVIVID_BENCH or the user's cache.", file_okay=False),
 ]
 Workers = Annotated[int | None, typer.Option(help="Processes that measure side by side; default: one a core.", min=1)]
-
+Frames = Annotated[int, typer.Option(help="Frames of each clip.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Few clips, frames and settings: minutes instead of hours.")]
+Vmaf = Annotated[bool, typer.Option("--vmaf", help="VMAF as well; needs the extra `vmaf`.")]
+Out = Annotated[Path, typer.Option(metavar="FILE", help="JSON file; results of other tasks in it stay.", dir_okay=False)]
 Tasks = Annotated[
     list[str] | None,
     typer.Argument(metavar="[TASK]...", help="super-resolve, deartifact, deblur, denoise, interpolate; default: all."),
@@ -40,13 +43,11 @@ def bench() -> None:
 def quality(
     data: Data,
     tasks: Tasks = None,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="JSON file; results of other tasks in it stay.", dir_okay=False)] = Path(
-        "results/quality.json"
-    ),
-    frames: Annotated[int, typer.Option(help="Frames of each clip.")] = 32,
-    quick: Annotated[bool, typer.Option("--quick", help="Few clips, frames and settings: minutes instead of hours.")] = False,
+    out: Out = Path("results/quality.json"),
+    frames: Frames = 32,
+    quick: Quick = False,
     networks: Networks = None,
-    vmaf: Annotated[bool, typer.Option("--vmaf", help="VMAF as well; needs the extra `vmaf`.")] = False,
+    vmaf: Vmaf = False,
     no_timing: Annotated[bool, typer.Option("--no-timing", help="Leave the speeds out, on a busy machine.")] = False,
     workers: Workers = None,
     cache: Cache = None,
@@ -81,6 +82,35 @@ def quality(
     print(out)
 
 
+@app.command()
+def rd(
+    data: Data,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="JSON file.", dir_okay=False)] = Path("results/rd.json"),
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the mean curves: .svg or .png.", dir_okay=False)] = None,
+    frames: Frames = 32,
+    quick: Quick = False,
+    vmaf: Vmaf = False,
+    workers: Workers = None,
+    cache: Cache = None,
+    as_json: common.Json = False,
+) -> None:
+    """Draw rate-distortion curves: x265 at full size against smaller and coarser streams that are restored.
+
+    BD-rate is the per cent of bits that a curve takes more (below 0: fewer) than x265 at full size for the same quality.
+    """
+    from ..bench.rd import Options, rate_distortion
+
+    options = Options(
+        data=data, out=out, cache=cache or default_cache(), frames=frames, quick=quick, vmaf=vmaf, workers=workers, plot=plot
+    )
+    results = rate_distortion(options, common.say)
+    if as_json:
+        common.emit("result", path=str(out), **results)
+    else:
+        print("\n".join(_deltas(results)))
+        print(out)
+
+
 def default_cache() -> Path:
     """Where masters and scores are kept: REVIVID_BENCH, or the user's cache folder."""
     chosen = os.environ.get("REVIVID_BENCH")
@@ -109,3 +139,17 @@ def _lines(name: str, section: dict[str, Any]) -> list[str]:
                 lines.append(f"  {setting:14} {arm:28} {psnr}")
     lines += [f"  {arm}: {speed['fps']:g} frames/s at 1280x720" for arm, speed in section["speed"].items()]
     return lines
+
+
+def _deltas(results: dict[str, Any]) -> list[str]:
+    """Every curve's BD-rates for people."""
+    lines = [f"BD-rate against {results['anchor']}, over {len(results['clips'])} clips of {results['frames']} frames at most"]
+    for name, curve in results["curves"].items():
+        for metric, whole in curve.get("bd_rate", {}).items():
+            low = curve["bd_rate_low"][metric]
+            lines.append(f"  {name:32} {metric:7} {_delta(whole)}; below {results['low_rate']:g} bpp {_delta(low)}")
+    return lines
+
+
+def _delta(found: dict[str, Any] | None) -> str:
+    return "no overlap" if found is None else f"{found['mean']:+.1f} % ({found['clips']} clips)"

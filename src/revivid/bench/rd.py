@@ -1,0 +1,156 @@
+"""`bench rd`: how much quality bits buy, for x265 at full size and for what restoration makes of smaller and coarser streams.
+
+    x265 at full size | the same + deartifact | 1/2 size + super-resolve | 1/4 size + super-resolve     (and by bicubic)
+
+Every curve is x265 `medium` over a range of CRFs; bits are those of the elementary stream over the pixels of the original.
+Bjontegaard deltas are taken clip by clip against x265 at full size, then averaged; the interval is a bootstrap over clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from ..errors import MissingWeights, UsageError
+from ..metrics.bd import Point, bd_quality, bd_rate, frontier
+from .arms import Arm, weights_of
+from .jobs import Job
+from .scores import METRICS
+from .session import Common, Say, Session, write_json
+from .settings import TASKS
+
+#: Task -> what its streams are called.
+STREAMS = {"deartifact": "x265", "super-resolve-x2": "1/2 size", "super-resolve-x4": "1/4 size"}
+ANCHOR = "x265"
+#: Curves of several together: at every rate the best of them.
+TOGETHER = {"1/2 or 1/4 size + super-resolve": ("1/2 size + super-resolve", "1/4 size + super-resolve")}
+#: What a low rate is, in bits per pixel of the original.
+LOW_RATE = 0.03
+#: A quick run takes every how manyth CRF.
+_QUICK_STEP = 2
+_RESAMPLES = 2000
+
+#: Curve -> points of one clip, each with `crf`, `bpp` and metrics.
+Curves = dict[str, list[dict[str, float]]]
+
+
+@dataclass(frozen=True)
+class Options(Common):
+    """What `bench rd` can be told."""
+
+    #: Picture of the mean curves (.svg, .png); None: none.
+    plot: Path | None = None
+
+
+def rate_distortion(options: Options, say: Say) -> dict[str, Any]:
+    """Measure all curves on all clips, and write the results and the plot. Raises what `bench.quality` raises."""
+    session = Session(options, say)
+    jobs, arms, missing = _planned(session)
+    session.measure(jobs)
+    clips: dict[str, Curves] = {clip.name: {} for clip in session.clips}
+    for job in jobs:
+        for curve, arm in arms[job.task].items():
+            point = {"crf": TASKS[job.task].setting(job.setting).crf, **session.scores(job, arm)}
+            clips[job.clip.name].setdefault(curve, []).append(point)
+    results = {**session.about("rd"), "anchor": ANCHOR, "low_rate": LOW_RATE, "missing": missing, **compare(clips)}
+    write_json(options.out, results)
+    if options.plot is not None:
+        from .rd_plot import plot
+
+        plot(results, options.plot)
+    return results
+
+
+def _planned(session: Session) -> tuple[list[Job], dict[str, dict[str, Arm]], dict[str, str]]:
+    """What to measure, the arm behind every curve by task, and why curves are missing."""
+    arms: dict[str, dict[str, Arm]] = {}
+    missing: dict[str, str] = {}
+    for task, stream in STREAMS.items():
+        (baseline,) = TASKS[task].curve[0].baselines
+        name = stream if baseline == "decoded" else f"{stream} + {baseline}"
+        arms[task] = {name: Arm(baseline)}
+        restored = f"{stream} + {TASKS[task].curve[0].specs[''].stage}"
+        try:
+            arms[task][restored] = Arm((weights := weights_of(TASKS[task], [])[0]).name, weights=weights)
+        except (UsageError, MissingWeights) as fault:
+            missing[restored] = fault.message
+            session.say(f"no curve of {restored}: {fault.message}")
+    step = _QUICK_STEP if session.options.quick else 1
+    jobs = [
+        Job(clip, task, setting.name, tuple(curves.values()), session.options.vmaf)
+        for clip in session.clips
+        for task, curves in arms.items()
+        for setting in TASKS[task].curve[::step]
+    ]
+    return jobs, arms, missing
+
+
+def compare(clips: Mapping[str, Curves]) -> dict[str, Any]:
+    """`curves`: by name the mean `points` over clips, and deltas over the anchor by metric; `clips`: every clip's points.
+
+    `bd_rate` in per cent over the whole range, `bd_rate_low` over what the anchor reaches below `LOW_RATE`, `bd_quality` in the
+    metric's unit: each with `mean`, a 95 % `interval`, the number of `clips` where the curves overlap, and the share of those that
+    are `better`; None where none do.
+    """
+    whole = {name: {**curves, **_together(curves)} for name, curves in clips.items()}
+    first = next(iter(whole.values()))
+    metrics = [metric for metric in METRICS if all(metric in point for curve in first.values() for point in curve)]
+    found: dict[str, Any] = {}
+    for curve in first:
+        found[curve] = {} if curve in TOGETHER else {"points": _mean_points([curves[curve] for curves in whole.values()])}
+        if curve != ANCHOR:
+            found[curve] |= {
+                "bd_rate": {metric: _delta(whole, curve, metric, bd_rate, -1) for metric in metrics},
+                "bd_rate_low": {metric: _delta(whole, curve, metric, _low_rate, -1) for metric in metrics},
+                "bd_quality": {metric: _delta(whole, curve, metric, bd_quality, 1) for metric in metrics},
+            }
+    by_clip = {clip: {name: list(map(_rounded, points)) for name, points in curves.items()} for clip, curves in clips.items()}
+    return {"curves": found, "by_clip": by_clip}
+
+
+def _together(curves: Curves) -> Curves:
+    complete = {name: parts for name, parts in TOGETHER.items() if set(parts) <= set(curves)}
+    return {name: [point for part in parts for point in curves[part]] for name, parts in complete.items()}
+
+
+def _low_rate(anchor: Sequence[Point], other: Sequence[Point]) -> float | None:
+    return bd_rate(anchor, other, LOW_RATE)
+
+
+def _delta(
+    clips: Mapping[str, Curves],
+    curve: str,
+    metric: str,
+    delta: Callable[[Sequence[Point], Sequence[Point]], float | None],
+    sign: int,
+) -> dict[str, Any] | None:
+    """A delta over clips; `sign` is that of what is better."""
+    values = []
+    for curves in clips.values():
+        anchor, other = ([(point["bpp"], point[metric]) for point in curves[name]] for name in (ANCHOR, curve))
+        if min(len(frontier(anchor)), len(frontier(other))) > 1 and (value := delta(anchor, other)) is not None:
+            values.append(value)
+    if not values:
+        return None
+    draws = np.random.default_rng(0).choice(values, (_RESAMPLES, len(values))).mean(1)
+    low, high = np.percentile(draws, (2.5, 97.5))
+    return {
+        "mean": round(fmean(values), 3),
+        "interval": [round(float(low), 3), round(float(high), 3)],
+        "clips": len(values),
+        "better": round(fmean(sign * value > 0 for value in values), 3),
+    }
+
+
+def _mean_points(curves: Sequence[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:
+    """Point by point the means over clips."""
+    return [_rounded({key: fmean(point[key] for point in points) for key in points[0]}) for points in zip(*curves, strict=True)]
+
+
+def _rounded(point: Mapping[str, float]) -> dict[str, float]:
+    return {key: float(f"{value:.5g}") for key, value in point.items() if key != "frames"}
