@@ -23,6 +23,8 @@ from .filters import filter_chain, ready
 THRESHOLD = 8.0
 #: Frames are compared at about this size: noise, grain and fine texture in motion average out, and little is to be computed.
 _WIDTH, _HEIGHT = 192, 108
+#: Bytes of the widest vectors.
+_VECTOR = 64
 
 
 class CutDetector:
@@ -60,7 +62,9 @@ class CutDetector:
         rows = luma[:: max(1, luma.shape[0] // (2 * _HEIGHT))]
         if self._shift:
             rows = (rows >> self._shift).astype(np.uint8)
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rows), format="gray")
+        # scdet compares whole vectors and would read what lies beyond the end of a row.
+        rows = np.pad(rows, ((0, 0), (0, -rows.shape[1] % _VECTOR)), mode="edge")
+        frame = av.VideoFrame.from_ndarray(rows, format="gray")
         frame.pts, frame.time_base = self._count, Fraction(1)
         self._count += 1
         return frame

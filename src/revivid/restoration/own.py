@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import UsageError
 from ..networks.precision import best_dtype
-from ..types import Clip
+from ..types import Clip, join
 from ..weights import embedded
 from .embedded import load_embedded
 from .neighbours import Planes, with_neighbours
@@ -117,15 +117,18 @@ class Own(Stage):
         """The same clips, and what the network is told."""
         if self._crf is not None:
             return clips, self._crf
-        first = next(clips, None)
-        if first is None:
+        # As many frames as the first one waits for anyway: what is told doesn't depend on how the video is cut into clips.
+        wanted, taken = 1 + self.temporal_reach[1], list[Clip]()
+        while sum(map(len, taken)) < wanted and (clip := next(clips, None)) is not None:
+            taken.append(clip)
+        if not taken:
             return iter(()), 0.0
-        level = luma_noise(first)
+        level = luma_noise(join(taken)[:wanted])
         if self._sigma == "auto":
             self._said.append(f"noise estimated at sigma {level:.1f} in luma")
         else:
             level = min(max(level, _LEAST_SHARE * self._sigma), self._sigma)
-        return chain((first,), clips), level
+        return chain(taken, clips), level
 
     def _restored(self, clip: Clip, strength: float, frames: list[Planes]) -> Planes:
         """The middle one of `frames`."""

@@ -39,6 +39,8 @@ def gains(network: Any, scenes: list[Scene]) -> dict[str, float]:
             uv = torch.from_numpy(np.stack(planes[1:], 1).reshape(-1, *planes[1].shape[1:]))[None]
             restored, _ = network.restore(y, uv, torch.tensor([strength]))
             given = F.interpolate(y[:, reach : reach + 1].float(), scale_factor=network.scale, mode="bicubic").round().clamp(0, 255)
+            if torch.equal(given[0, 0], truth):  # nothing was damaged here, and there is nothing to gain
+                continue
             gain = 10 * math.log10(_error(given[0, 0], truth) / _error(restored[0, 0].float(), truth))
             for name in ("all", _range(strength)):
                 found.setdefault(name, []).append(gain)
