@@ -48,6 +48,10 @@ class ShapeError(UsageError):
     """A tensor or frame whose shape a function or network can't take; raised before any computing."""
 
 
+class UnreachableTarget(UsageError):
+    """No CRF reaches the quality or the size that was asked for, with the other options as they are."""
+
+
 class InputNotReadable(RevividError, OSError):
     """The input is missing, a folder, forbidden, or no video at all."""
 
@@ -102,3 +106,12 @@ class OutputNotWritable(RevividError, OSError):
     """The output could not be written whole; nothing of it is left."""
 
     exit_code = 8
+
+
+class OutputTooLarge(OutputNotWritable):
+    """The finished output takes more bytes than it may; nothing of it is left."""
+
+    def __init__(self, path: str, size_bytes: int, video_bytes: int, max_bytes: int) -> None:
+        super().__init__(f"{path}: {size_bytes:,} bytes, {max_bytes:,} are allowed", hint="Choose a higher --crf.")
+        #: Of the file, and of its video stream alone.
+        self.size_bytes, self.video_bytes = size_bytes, video_bytes

@@ -11,6 +11,7 @@ from revivid.evaluation.machine import describe_machine
 from revivid.types import ColorSpec, HdrMetadata, StreamInfo, VideoInfo
 from revivid.weights.embedded import Metadata
 from revivid.workflows.job import JobResult, Plan
+from revivid.workflows.target import Encode, Found, Goal, Probe
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
 
@@ -36,6 +37,13 @@ def test_plan_and_results() -> None:
     assert first_column("`result` of `compress` and `restore`") == set(result.to_json())
     assert first_column("`result` of `doctor`") == {*describe_machine(), "encoders", "weights", "threads", "bf16", "healthy"}
     assert first_column("`weights`") == {"name", *named(Metadata)}
+
+
+def test_target() -> None:
+    found = Found(Goal("vmaf", 80.0), 30.0, (Probe(30.0, 1.0),), 1, "x265", (Encode(30.0, 1),)).to_json()
+    assert first_column("`target`") == set(found)
+    text = section("`target`")
+    assert all(f"`{name}`" in text for part in ("probes", "encodes") for name in found[part][0])
 
 
 def test_probe() -> None:

@@ -26,6 +26,9 @@ Every = Annotated[int, typer.Option("--measure-every", "--every", help="Measure 
 AllowDamaged = Annotated[bool, typer.Option("--allow-damaged", help="Keep what decodes of a damaged input; exit code 7.")]
 NoAudio = Annotated[bool, typer.Option("--no-audio", help="Leave audio out.")]
 Crf = Annotated[float | None, typer.Option(help="Constant rate factor; default: x265 28, x264 23, av1 35.")]
+TargetPsnr = Annotated[float | None, typer.Option(help="In place of a CRF: mean PSNR-Y of the restored video in dB.")]
+TargetVmaf = Annotated[float | None, typer.Option(help="In place of a CRF: mean VMAF of the restored video.")]
+Size = Annotated[str | None, typer.Option(help="In place of a CRF: the small file takes at most this, such as 20MB.")]
 Preset = Annotated[str | None, typer.Option(metavar="NAME", help="A named recipe, such as paper.", autocompletion=complete.recipes)]
 Scale = Annotated[
     str | None, typer.Option(help="Side of the small picture: 1/4, 1/2 or 1; default: 1/4.", autocompletion=complete.scales)

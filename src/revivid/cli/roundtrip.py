@@ -20,6 +20,9 @@ def roundtrip(
     ] = None,
     preset: common.Preset = None,
     crf: common.Crf = None,
+    target_psnr: common.TargetPsnr = None,
+    target_vmaf: common.TargetVmaf = None,
+    size: common.Size = None,
     scale: common.Scale = None,
     codec: common.CodecName = None,
     encoder_preset: common.EncoderPreset = None,
@@ -58,7 +61,7 @@ def roundtrip(
     if as_json:
         data = report.to_json()
         data.pop("per_frame")
-        common.emit("result", small=str(result.small), restored=str(result.restored), report=data)
+        common.emit("result", small=str(result.small), restored=str(result.restored), target=result.target, report=data)
         return
     print(summary(result))
 

@@ -20,7 +20,7 @@ import av.container
 import av.error
 from av.video.stream import VideoStream
 
-from ..errors import MissingTool, OutputExists, OutputNotWritable, RevividError, ShapeError, UsageError
+from ..errors import MissingTool, OutputExists, OutputNotWritable, OutputTooLarge, RevividError, ShapeError, UsageError
 from ..types import Clip, ColorSpec
 from . import frames, metadata
 from .passthrough import Passthrough
@@ -127,7 +127,8 @@ def remove_unfinished() -> None:
 class VideoWriter:
     """Encode Clips into one file; a context manager. Leaving it normally finishes, verifies and renames; an exception removes all.
 
-    `-` writes y4m to standard output: planes only, no other streams, no tags.
+    `-` writes y4m to standard output: planes only, no other streams, no tags. A file of more than `max_bytes` is not kept: leaving
+    raises `OutputTooLarge`.
     """
 
     def __init__(
@@ -140,6 +141,7 @@ class VideoWriter:
         passthrough: Passthrough | None = None,
         tags: Mapping[str, str] | None = None,
         recipe: str | None = None,
+        max_bytes: int | None = None,
     ) -> None:
         self.path = os.fspath(path)
         self.target = target
@@ -150,6 +152,7 @@ class VideoWriter:
         self._passthrough = passthrough
         self._tags = dict(tags or {})
         self._recipe = recipe
+        self._max_bytes = max_bytes
         self._pipe = is_pipe(path)
         self._muxer = muxer_for(path)
         self._rate = target.frame_rate.limit_denominator(1001 * 1000)
@@ -303,6 +306,9 @@ class VideoWriter:
             sys.stdout.buffer.flush()
             return
         self._verify()
+        size = self._temporary.stat().st_size
+        if self._max_bytes is not None and size > self._max_bytes:
+            raise OutputTooLarge(self.path, size, self.video_bytes, self._max_bytes)
         try:
             self._temporary.replace(self.path)
         except OSError as exc:

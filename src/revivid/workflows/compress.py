@@ -13,12 +13,14 @@ from ..codecs import encoding
 from ..errors import UsageError
 from ..media import scale as scaling
 from ..media.source import is_pipe
+from ..media.write import Encoding
 from ..pipeline import ProgressFunction
 from ..recipe import Recipe, StageSpec
 from ..restoration.stage import Stage
-from ..types import Clip
+from ..types import Clip, ColorSpec, VideoInfo
+from . import target
 from .job import Job, JobResult, Plan, open_reader
-from .options import CompressOptions, make_compress
+from .options import CompressOptions, RestoreOptions, make_compress
 from .tasks import with_networks
 
 #: Frames that the dry run encodes to estimate time and size.
@@ -57,18 +59,51 @@ def compress(
     """Compress `source` (a file, or `-` for y4m on standard input) into `output` (.mp4, .mkv, .mov).
 
     Options are the fields of `CompressOptions`, and `preset`, a named recipe that the others override. The output carries a
-    `Recipe`, which `restore` follows. Raises the errors of `revivid.errors`; whatever is raised, no half file is left.
+    `Recipe`, which `restore` follows. With `target_psnr`, `target_vmaf` or `size` the CRF is found first (see `target`). Raises the
+    errors of `revivid.errors`; whatever is raised, no half file is left.
     """
-    return _job(source, output, make_compress(options)).run("compress", progress)
+    return compress_as(source, output, make_compress(options), RestoreOptions(), progress)
+
+
+def compress_as(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    options: CompressOptions,
+    restore: RestoreOptions,
+    progress: ProgressFunction | None = None,
+) -> JobResult:
+    """The same with options that are made already; `restore` says how the file will be restored, for targets of quality."""
+    found = _found(source, output, options, restore, progress)
+    if found is None:
+        return _job(source, output, options).run("compress", progress)
+    return target.encode(found, lambda crf: _job(source, output, options.at_crf(crf)), progress)
 
 
 def plan_compress(
-    source: str | os.PathLike[str], output: str | os.PathLike[str], *, sample: bool = True, **options: object
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    sample: bool = True,
+    **options: object,
 ) -> Plan:
-    """What `compress` would do; with `sample`, time and size are estimated by encoding a few frames."""
+    """What `compress` would do; with `sample`, time and size are estimated by encoding a few frames.
+
+    Where a target is asked for, its CRF is found, as `compress` finds it.
+    """
     chosen = make_compress(options)
-    job = _job(source, output, chosen)
-    return job.sampled_plan(SAMPLE_FRAMES) if sample else job.plan()
+    found = _found(source, output, chosen, RestoreOptions(), None)
+    if found is None:
+        job = _job(source, output, chosen)
+        return job.sampled_plan(SAMPLE_FRAMES) if sample else job.plan()
+    job = _job(source, output, chosen.at_crf(found.crf))
+    plan = job.sampled_plan(SAMPLE_FRAMES) if sample else job.plan()
+    size = found.chosen.size_bytes if sample else None
+    return replace(
+        plan,
+        steps=(*found.steps(), *plan.steps),
+        estimated_bytes=size or plan.estimated_bytes,
+        target=found.to_json(),
+    )
 
 
 def stages_for(options: CompressOptions) -> tuple[StageSpec, ...]:
@@ -80,19 +115,30 @@ def stages_for(options: CompressOptions) -> tuple[StageSpec, ...]:
     return with_networks(stages, options.network or ())
 
 
-def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options: CompressOptions) -> Job:
-    if is_pipe(output):
-        raise UsageError("a compressed file can't go to standard output", hint="Name a file: -o small.mp4")
-    reader = open_reader(source, options)
-    info = reader.info
-    factor = int(1 / Fraction(options.scale))
-    stage = Downscale(factor)
-    width, height = stage.output_size(info.width, info.height)
-    # Players guess the matrix of untagged video by its height: once it is smaller they would guess another one.
-    color = replace(info.color, matrix=info.color.resolved_matrix(info.height))
+def _found(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    options: CompressOptions,
+    restore: RestoreOptions,
+    progress: ProgressFunction | None,
+) -> target.Found | None:
+    if not options.has_target:
+        return None
+    target.check_input(os.fspath(source))
+    job = _job(source, output, options)
+    width, _ = job.size
+
+    def settings(crf: float) -> tuple[Encoding, Recipe]:
+        return _settings(options.at_crf(crf), job.reader.info, width)
+
+    return target.find(job, options, settings, restore, progress)
+
+
+def _settings(options: CompressOptions, info: VideoInfo, width: int) -> tuple[Encoding, Recipe]:
+    """The encoder's settings for a picture of this width, and the recipe; with the codec's default CRF where none is known yet."""
     settings = encoding(
         options.codec,
-        color,
+        _tagged(info),
         crf=options.crf,
         preset=options.encoder_preset,
         hdr=info.hdr,
@@ -108,7 +154,24 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
         preset=options.encoder_preset or "",
         stages=stages_for(options),
     )
+    return settings, recipe
+
+
+def _tagged(info: VideoInfo) -> ColorSpec:
+    """Players guess the matrix of untagged video by its height: once it is smaller they would guess another one."""
+    return replace(info.color, matrix=info.color.resolved_matrix(info.height))
+
+
+def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options: CompressOptions) -> Job:
+    if is_pipe(output):
+        raise UsageError("a compressed file can't go to standard output", hint="Name a file: -o small.mp4")
+    reader = open_reader(source, options)
+    info = reader.info
+    factor = int(1 / Fraction(options.scale))
+    stage = Downscale(factor)
+    width, height = stage.output_size(info.width, info.height)
+    settings, recipe = _settings(options, info, width)
     notices = []
     if factor == 1 and (width, height) != (info.width, info.height):
         notices.append(f"{info.width}x{info.height} is stored as {width}x{height}: 4:2:0 has even sides only; restoring crops it")
-    return Job(reader, os.fspath(output), [stage], settings, options, color, recipe, notices)
+    return Job(reader, os.fspath(output), [stage], settings, options, _tagged(info), recipe, notices)

@@ -20,6 +20,7 @@ from ..limits import MAX_FRAME_RATE, check_frame_size
 from ..media.passthrough import Passthrough
 from ..media.read import VideoReader
 from ..media.source import is_pipe
+from ..media.weigh import carried_bytes
 from ..media.write import Encoding, Target, VideoWriter, check_output, muxer_for
 from ..pipeline import Progress, ProgressFunction, StageFunction, chain, run
 from ..recipe import Recipe
@@ -55,6 +56,8 @@ class Plan:
     estimated_bytes: int | None = None
     #: Weights that the job needs and this machine lacks, each with what to do.
     missing: tuple[str, ...] = ()
+    #: How the CRF was found, where a target was asked for: `target.Found.to_json`.
+    target: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         data = dict(vars(self))
@@ -77,6 +80,8 @@ class JobResult:
     duration: float
     seconds: float
     notices: tuple[str, ...] = ()
+    #: How the CRF was found, where a target was asked for: `target.Found.to_json`.
+    target: dict[str, Any] | None = None
 
     @property
     def fps(self) -> float:
@@ -102,6 +107,8 @@ class Job:
     color: ColorSpec | None = None
     recipe: Recipe | None = None
     notices: list[str] = field(default_factory=list)
+    #: Raise `OutputTooLarge` and keep nothing where the file is larger; None: any size.
+    max_bytes: int | None = None
 
     def __post_init__(self) -> None:
         check_output(self.output, overwrite=self.options.overwrite, inputs=(self.reader.path,))
@@ -174,7 +181,7 @@ class Job:
         clips = islice(chain(open_reader(self.reader.path, self.options), self.stages), -(-frames // self.reader.clip_length))
         with tempfile.TemporaryDirectory(prefix="revivid-sample-") as folder:
             suffix = ".mkv" if is_pipe(self.output) else Path(self.output).suffix
-            with VideoWriter(Path(folder) / f"sample{suffix}", self._target(), self.encoding) as writer:
+            with VideoWriter(Path(folder) / f"sample{suffix}", self.target(), self.encoding) as writer:
                 for clip in clips:
                     writer.write(clip)
         factor = expected / writer.frames
@@ -191,12 +198,13 @@ class Job:
         check_weights(self.stages)
         writer = VideoWriter(
             self.output,
-            self._target(),
+            self.target(),
             self.encoding,
             overwrite=self.options.overwrite,
             passthrough=self._passthrough,
             tags=self._passthrough.tags() if self._passthrough else {},
             recipe=self.recipe.to_json() if self.recipe else None,
+            max_bytes=self.max_bytes,
         )
         progress = Progress(step, total=self.expected_frames)
         with writer:
@@ -222,6 +230,11 @@ class Job:
             )
         return result
 
+    def carried_bytes(self) -> int:
+        """Bytes that the other streams take in the output: the source is read once for it."""
+        carried = self._carry()
+        return 0 if carried is None else carried_bytes(carried, self._muxer)
+
     def _carry(self) -> Passthrough | None:
         if is_pipe(self.reader.path) or is_pipe(self.output):
             return None
@@ -244,7 +257,8 @@ class Job:
         samples = width * height + 2 * -(-width // 2) * -(-height // 2)
         return samples * (1 if self.reader.info.color.bit_depth == 8 else 2)
 
-    def _target(self) -> Target:
+    def target(self) -> Target:
+        """What the output's video stream says about itself."""
         width, height = self.size
         return Target(
             width=width,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any, TypeVar
 
@@ -16,6 +16,8 @@ from .tasks import TASKS, asked_stages, chosen_stages
 
 Options = TypeVar("Options")
 
+#: Fields of `CompressOptions` that stand in place of a CRF.
+TARGETS = ("target_psnr", "target_vmaf", "size")
 #: What published networks can compute in, by name.
 PRECISIONS = ("fp32", "bf16")
 
@@ -42,8 +44,13 @@ class CompressOptions(Source):
     """How to make a video small: the first paper's section 4.2 by default."""
 
     codec: str = "x265"
-    #: Constant rate factor in the codec's own range; None: the codec's default (x265: 28).
+    #: Constant rate factor in the codec's own range; None: the codec's default (x265: 28), or by one of the targets below.
     crf: float | None = None
+    #: Find the largest CRF at which the restored video has this mean PSNR-Y (dB), or this mean VMAF.
+    target_psnr: float | None = None
+    target_vmaf: float | None = None
+    #: Find the smallest CRF at which the file takes at most so many bytes, such as "20MB".
+    size: str | int | None = None
     #: Sides of the compressed picture over those of the input: 1/4, 1/2 or 1.
     scale: str | Fraction = "1/4"
     #: The encoder's speed preset; None: the codec's default (x265: medium).
@@ -60,10 +67,32 @@ class CompressOptions(Source):
         if self.codec == "ffv1":
             raise UsageError("ffv1 is lossless: it does not compress", hint="Choose x265, x264 or av1.")
         object.__setattr__(self, "scale", parse_scale(self.scale))
-        object.__setattr__(self, "crf", known.default_crf if self.crf is None else float(self.crf))
+        self._check_targets()
+        if not self.has_target:
+            object.__setattr__(self, "crf", known.default_crf if self.crf is None else float(self.crf))
         object.__setattr__(self, "network", _names(self.network))
         encoder_preset = known.default_preset if self.encoder_preset is None else str(self.encoder_preset)
         object.__setattr__(self, "encoder_preset", encoder_preset)
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the CRF is still to be found."""
+        return any(getattr(self, name) is not None for name in TARGETS)
+
+    def at_crf(self, crf: float) -> CompressOptions:
+        """The same with a CRF in place of a target."""
+        return replace(self, crf=crf, **dict.fromkeys(TARGETS))
+
+    def _check_targets(self) -> None:
+        named = [f"--{name.replace('_', '-')}" for name in ("crf", *TARGETS) if getattr(self, name) is not None]
+        if len(named) > 1:
+            raise UsageError(f"{' and '.join(named)} contradict each other", hint="Name one of them: each decides the CRF.")
+        for name in ("target_psnr", "target_vmaf"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _score(value, name))
+        if self.size is not None:
+            object.__setattr__(self, "size", _bytes(self.size))
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -121,7 +150,8 @@ def make_compress(given: Mapping[str, Any]) -> CompressOptions:
     name = options.pop("preset", None)
     if name is not None:
         chosen = preset(name)
-        options = {"stages": chosen.stages, **chosen.compress, **options}
+        settings = {key: value for key, value in chosen.compress.items() if key != "crf" or not set(TARGETS) & set(options)}
+        options = {"stages": chosen.stages, **settings, **options}
     return CompressOptions(**options)
 
 
@@ -132,6 +162,23 @@ def make_restore(given: Mapping[str, Any]) -> RestoreOptions:
     asked = asked_stages(options)
     stages = chosen_stages((*options.pop("stages", ()), *asked), options.pop("preset", None))
     return RestoreOptions(stages=stages, **{key: value for key, value in options.items() if key not in TASKS})
+
+
+def _score(value: Any, name: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = 0.0
+    if not 0 < number <= 100:
+        raise UsageError(f"{name} is {value!r}, it must be a number over 0, at most 100", hint="PSNR in dB, VMAF in points.")
+    return number
+
+
+def _bytes(value: str | int) -> int:
+    try:
+        return parse_bytes(str(value))
+    except UsageError as exc:
+        raise UsageError(f"size {str(value)[:40]!r} is no amount of bytes", hint="Write it like 20MB, 1.5GiB or 2e9.") from exc
 
 
 def _names(network: str | Sequence[str] | None) -> tuple[str, ...]:

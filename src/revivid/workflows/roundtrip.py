@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputExists, OutputNotWritable, PartialResult, UsageError
+from ..errors import OutputExists, OutputNotWritable, PartialResult, UnreachableTarget, UsageError
 from ..evaluation.compare import Comparison, frame_gains, nearest_in_time
 from ..evaluation.crops import CropRow, choose_frames, crop_row, extract_frames
 from ..evaluation.machine import describe_machine
@@ -32,7 +32,7 @@ from ..restoration import build_all
 from ..restoration.geometry import Bicubic, Crop
 from ..restoration.stage import Conditions, Stage
 from ..types import Clip
-from .compress import compress, plan_compress, stages_for
+from .compress import compress_as, plan_compress, stages_for
 from .job import JobResult, Plan, check_weights, missing_weights, open_reader
 from .options import CompressOptions, make_compress, make_restore
 from .restore import restore_job
@@ -50,6 +50,8 @@ class RoundtripResult:
     restored: Path
     files: dict[str, Path]
     report: RoundtripReport
+    #: How the CRF was found, where a target was asked for: `target.Found.to_json`.
+    target: dict[str, Any] | None = None
 
 
 def roundtrip(
@@ -72,14 +74,19 @@ def roundtrip(
     # Missing weights are better known before the work than after half of it.
     check_weights(build_all(stages_for(chosen), Conditions()))
     small, restored = _outputs(source, folder, chosen.overwrite)
+    back = {"overwrite": chosen.overwrite, "audio": chosen.audio, **(restore_options or {})}
     damaged: PartialResult | None = None
     try:
-        compressed = compress(source, small, progress=progress, **vars(chosen))
+        compressed = compress_as(source, small, chosen, make_restore(back), progress)
     except PartialResult as exc:  # the rest of the job goes on with what was kept
         damaged, compressed = exc, _describe(small)
-    back = {"overwrite": chosen.overwrite, "audio": chosen.audio, **(restore_options or {})}
+    except UnreachableTarget:
+        with suppress(OSError):  # it was there before, with something in it
+            Path(folder).rmdir()
+        raise
     original = open_reader(source, chosen)
-    bicubic = _bicubic_stages(small, original)
+    followed = Recipe.from_json(VideoReader(small).info.recipe or "")
+    bicubic: list[Stage] = [Bicubic(int(1 / followed.scale)), Crop(original.info.width, original.info.height)]
     with ExitStack() as threads:
         ahead = [threads.enter_context(closing(prefetched(clips))) for clips in (original, chain(VideoReader(small), bicubic))]
         watch = Watch(RESTORED, ahead[0], {BICUBIC: ahead[1]}, measure_every)
@@ -94,7 +101,7 @@ def roundtrip(
         source=_source_file(original, scores[BICUBIC], compressed.frames),
         compressed=CompressedFile(
             **_file(compressed, chosen.codec),
-            crf=chosen.crf or 0.0,
+            crf=followed.crf,
             scale=Fraction(chosen.scale),
             preset=chosen.encoder_preset or "",
         ),
@@ -103,12 +110,12 @@ def roundtrip(
         restored_scores=scores[RESTORED],
         timings=Timings(compressed.seconds, brought_back.seconds - watch.seconds, watch.seconds),
         environment=describe_machine(),
-        recipe=json.loads(VideoReader(small).info.recipe or "{}"),
+        recipe=json.loads(followed.to_json()),
         options=chosen.to_json(),
         notices=_unique([*compressed.notices, *brought_back.notices, *_sampling_notice(chosen, measure_every)]),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
-    result = RoundtripResult(small, restored, write_report(report, crops, folder), report)
+    result = RoundtripResult(small, restored, write_report(report, crops, folder), report, compressed.target)
     if damaged is not None:
         raise damaged
     return result
@@ -161,12 +168,6 @@ def _suffix(source: str | os.PathLike[str]) -> str:
     except UsageError:
         return ".mkv"
     return ".mp4"
-
-
-def _bicubic_stages(small: Path, original: VideoReader) -> list[Stage]:
-    info = VideoReader(small).info
-    recipe = Recipe.from_json(info.recipe or "")
-    return [Bicubic(int(1 / recipe.scale)), Crop(original.info.width, original.info.height)]
 
 
 def _restored(restored: Path, small: Path, original: VideoReader, *, paired: bool) -> Iterator[Clip]:
