@@ -6,6 +6,8 @@ wants the same cores. Parts that need nothing of each other wait once.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
@@ -14,6 +16,9 @@ from typing import TypeVar
 import torch
 
 T = TypeVar("T")
+
+#: glibc's malloc.h: how many arenas threads may have for what they allocate.
+_M_ARENA_MAX = -8
 
 
 def side_by_side(tasks: Sequence[Callable[[], T]], device: torch.device) -> list[T]:
@@ -45,4 +50,11 @@ def side_by_side(tasks: Sequence[Callable[[], T]], device: torch.device) -> list
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that take their memory where the others do.
+
+    With an arena each, which is glibc's default, what one thread frees can't be taken by another: BasicVSR needs 100 MB more on two
+    threads. Holds for the whole process, and only for threads that start later.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # macOS and musl have no mallopt, Windows no CDLL(None)
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
     return ThreadPoolExecutor(threads, "revivid-part")
