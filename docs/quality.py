@@ -74,13 +74,17 @@ def page() -> str:
 
 
 def _task(section: dict[str, Any]) -> list[str]:
-    quick = " A quick run: too few clips and frames for conclusions." if section["quick"] else ""
-    lines = [f"`{section['command']}`: {len(section['clips'])} clips, up to {section['frames']} frames each.{quick}", ""]
+    frames = f"{len(section['clips'])} clips, up to {section['frames']} frames each."
+    lines = [f"`{section['command']}`: {frames}{_quick(section)}", ""]
     lines += _gains(section) + _sharp(section) + _options(section)
     if section["speed"]:
         lines += _speeds(section)
     default = next((name for name, weights in section["weights"].items() if weights["default"]), None)
     return lines + (_clips(section, default) if default else [])
+
+
+def _quick(results: dict[str, Any]) -> str:
+    return " A quick run: too few clips and frames for conclusions." if results["quick"] else ""
 
 
 def _gains(section: dict[str, Any]) -> list[str]:
@@ -132,7 +136,7 @@ def _options(section: dict[str, Any]) -> list[str]:
         for arm, value in figures["arms"].items()
         if "variant" in value
     ]
-    return [f"Best options: {'; '.join(found)}.", ""] if found else []
+    return [f"Best options: {'; '.join(found)}.", ""] if found and not section["quick"] else []
 
 
 def _speeds(section: dict[str, Any]) -> list[str]:
@@ -162,13 +166,14 @@ def _clips(section: dict[str, Any], default: str) -> list[str]:
 
 def _rate_distortion(results: dict[str, Any]) -> list[str]:
     """BD-rates of every curve, over the whole range and at low rates."""
-    clips = f"{len(results['clips'])} clips, up to {results['frames']} frames each."
     lines = [
         "## Bits and quality",
         "",
-        f"`{results['command']}`: {clips} Per cent of bits that a stream takes more (below 0: fewer) than x265 `medium` at full size",
-        "for the same quality (BD-rate), mean over the clips whose curves overlap, with a 95 % interval over clips; bits are those of",
-        f"the elementary stream. Low: below {results['low_rate']:g} bits per pixel.",
+        f"`{results['command']}`: {len(results['clips'])} clips, up to {results['frames']} frames each.{_quick(results)}",
+        "",
+        "BD-rate: per cent of bits that a stream takes more (below 0: fewer) than x265 `medium` at full size for the same quality,",
+        "mean over the clips whose curves overlap, with a 95 % interval over clips. Bits are those of the elementary stream. Low",
+        f"rates: below {results['low_rate']:g} bits per pixel.",
         "",
     ]
     lines += ["![rate-distortion curves](../results/rd.svg)", ""] if CURVES.with_suffix(".svg").exists() else []

@@ -35,6 +35,19 @@ def test_quality(data: Path) -> None:
     assert again.event("result")["tasks"]["super-resolve-x4"]["settings"] == section["settings"]
 
 
+def test_rate_distortion(data: Path) -> None:
+    out = data.parent / "rd.json"
+    arguments = ("bench", "rd", "--data", data, "--out", out, "--cache", data.parent / "cache", "--quick")
+    told = revivid(*arguments).out
+    assert "BD-rate against x265, over 1 clips" in told
+    assert "1/4 size + super-resolve" in told
+    assert out.with_suffix(".svg").is_file()
+    curve = json.loads(out.read_text())["by_clip"]["tiny"]["1/2 size + bicubic"]
+    assert curve[0]["bpp"] > curve[-1]["bpp"]
+    assert curve[0]["psnr_y"] > curve[-1]["psnr_y"]
+    revivid(*arguments, "--plot", "curves.doc", expect=2)
+
+
 def test_what_cannot_be_measured(data: Path, tmp_path: Path) -> None:
     revivid("bench", "quality", "--data", tmp_path / "none", expect=2)
     assert "sharpen" in revivid("bench", "quality", "sharpen", "--data", data, "--out", tmp_path / "q.json", expect=2).err

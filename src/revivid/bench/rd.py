@@ -46,6 +46,11 @@ class Options(Common):
     #: Picture of the mean curves (.svg, .png); None: none.
     plot: Path | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.plot is not None and self.plot.suffix not in (".svg", ".png"):
+            raise UsageError(f"{self.plot} is no picture that can be drawn", hint="Name it .svg or .png.")
+
 
 def rate_distortion(options: Options, say: Say) -> dict[str, Any]:
     """Measure all curves on all clips, and write the results and the plot. Raises what `bench.quality` raises."""

@@ -23,6 +23,9 @@ Workers = Annotated[int | None, typer.Option(help="Processes that measure side b
 Frames = Annotated[int, typer.Option(help="Frames of each clip.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Few clips, frames and settings: minutes instead of hours.")]
 Vmaf = Annotated[bool, typer.Option("--vmaf", help="VMAF as well; needs the extra `vmaf`.")]
+Plot = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Mean curves as .svg or .png; default: .svg beside --out.", dir_okay=False)
+]
 Out = Annotated[Path, typer.Option(metavar="FILE", help="JSON file; results of other tasks in it stay.", dir_okay=False)]
 Tasks = Annotated[
     list[str] | None,
@@ -86,7 +89,7 @@ def quality(
 def rd(
     data: Data,
     out: Annotated[Path, typer.Option(metavar="FILE", help="JSON file.", dir_okay=False)] = Path("results/rd.json"),
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the mean curves: .svg or .png.", dir_okay=False)] = None,
+    plot: Plot = None,
     frames: Frames = 32,
     quick: Quick = False,
     vmaf: Vmaf = False,
@@ -101,7 +104,14 @@ def rd(
     from ..bench.rd import Options, rate_distortion
 
     options = Options(
-        data=data, out=out, cache=cache or default_cache(), frames=frames, quick=quick, vmaf=vmaf, workers=workers, plot=plot
+        data=data,
+        out=out,
+        cache=cache or default_cache(),
+        frames=frames,
+        quick=quick,
+        vmaf=vmaf,
+        workers=workers,
+        plot=plot or out.with_suffix(".svg"),
     )
     results = rate_distortion(options, common.say)
     if as_json:
