@@ -55,8 +55,9 @@ def test_strength_and_neighbours_matter():
     assert not torch.allclose(network(other, uv, torch.tensor([5.0]))[0], weak)
 
 
-def test_reach_is_as_declared():
-    network = cellnet()
+@pytest.mark.parametrize("gate", [0.0, 2.0])
+def test_reach_is_as_declared(gate):
+    network = cellnet(gate=gate)
     reach = network.traits.spatial_reach
     y, uv = planes(1, 16, 4 * reach)
     y.requires_grad_()
@@ -65,6 +66,19 @@ def test_reach_is_as_declared():
     seen = y.grad[0, 0].abs().sum(0).nonzero().flatten()
     assert column - reach <= seen.min() < column < seen.max() <= column + reach
     assert seen.max() - seen.min() > reach  # and not much further declared than it is
+
+
+def test_the_gate_fades_small_corrections_only():
+    y, uv = planes(1, 24, 24)
+    plain, gated = cellnet(), cellnet(gate=2.0)
+    gated.load_state_dict(plain.state_dict())
+    for scale, kept in ((1.0, (0.9, 1.0)), (1e-3, (0.0, 0.1))):
+        for network in (plain, gated):
+            torch.manual_seed(0)
+            torch.nn.init.normal_(network.head.weight, std=scale)
+            torch.nn.init.zeros_(network.head.bias)
+        changes = [(network(y, uv, torch.tensor([9.0]))[0] - y).square().mean().sqrt() for network in (plain, gated)]
+        assert kept[0] <= (changes[1] / changes[0]).item() <= kept[1]
 
 
 @pytest.mark.parametrize(

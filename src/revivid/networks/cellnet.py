@@ -25,6 +25,8 @@ from .traits import Traits
 CELL = 6
 #: What the strength is divided by: the largest CRF, and about the strongest noise in 8-bit code values.
 MAX_STRENGTH = 51.0
+#: Cells on each side over which the energy of a correction is taken.
+_GATE_REACH = 4
 _TASKS = ("deartifact", "deblur", "denoise")
 
 
@@ -34,7 +36,8 @@ class CellNet(nn.Module):
     `task`: deartifact, deblur (strength: x265 CRF of the input, 0 for lossless) or denoise (strength: standard deviation of the
     noise in 8-bit code values). `reach`: frames before and after. `widths`: channels on each grid, from cells on, each half as
     fine as the one before. `encoder`, `decoder`: blocks on each grid but the coarsest, on the way down and up; `middle`: on the
-    coarsest.
+    coarsest. `gate`: corrections whose root mean square over a few cells around is below so many 8-bit code values fade out, since
+    small ones are more often wrong than right; 0: none do.
 
     With its zero-initialised head the untrained network returns its input. Its weights come inside the package, under the
     package's own licence (Apache-2.0). Raises `UsageError` for hyper-parameters that can't work.
@@ -48,10 +51,11 @@ class CellNet(nn.Module):
         encoder: Sequence[int] = (0,),
         middle: int = 1,
         decoder: Sequence[int] = (0,),
+        gate: float = 0.0,
     ) -> None:
         super().__init__()
         _check(task, reach, widths, encoder, middle, decoder)
-        self.reach, self.scale, self.levels = reach, 1, len(widths)
+        self.reach, self.scale, self.levels, self.gate = reach, 1, len(widths), gate / 255
         pairs = list(pairwise(widths))
         self.stem = nn.Conv2d(CELL * (2 * reach + 1), widths[0], 3, padding=1)
         self.condition = nn.Sequential(nn.Linear(1, 16), nn.LeakyReLU(SLOPE), nn.Linear(16, 2 * sum(widths)))
@@ -69,7 +73,7 @@ class CellNet(nn.Module):
             kind="planes",
             channels=3,
             temporal_reach=(reach, reach),
-            spatial_reach=_reach(encoder, middle, decoder),
+            spatial_reach=_reach(encoder, middle, decoder) + 2 * _GATE_REACH * (gate > 0),
             size_multiple=unit,
             tile_multiple=unit,
             # Six maps of full width at once, measured with 16 and 32 channels; a cell is four pixels, a number four bytes.
@@ -93,6 +97,8 @@ class CellNet(nn.Module):
             )
         cells = F.pixel_unshuffle(F.pad(y, (0, width % 2, 0, height % 2), mode="replicate"), 2)
         residual = self._residual(torch.cat((cells, uv), 1), strength)
+        if self.gate:
+            residual = residual * _openness(residual[:, :4], self.gate)
         own = cells[:, 4 * self.reach : 4 * self.reach + 4] + residual[:, :4]
         return F.pixel_shuffle(own, 2)[..., :height, :width], uv[:, 2 * self.reach : 2 * self.reach + 2] + residual[:, 4:]
 
@@ -147,6 +153,13 @@ class _Block(nn.Module):
 
 def _blocks(width: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(_Block(width) for _ in range(count)))
+
+
+def _openness(residual: Tensor, gate: float) -> Tensor:
+    """0 to 1 for each cell (N,1,h,w): energy of the correction around it over that and the gate's."""
+    energy = residual.float().square().mean(1, keepdim=True)
+    energy = F.avg_pool2d(energy, 2 * _GATE_REACH + 1, 1, _GATE_REACH, count_include_pad=False)
+    return energy / (energy + gate * gate)
 
 
 def _reach(encoder: Sequence[int], middle: int, decoder: Sequence[int]) -> int:
