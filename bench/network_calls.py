@@ -38,10 +38,11 @@ def caller(module: Any) -> Callable[..., Any]:
 def count(module: Any, shape: tuple[int, ...]) -> tuple[float, int, float]:
     """Multiply-adds of convolutions, matrix products and attention on an input of a shape, new frames and megapixels of output.
 
-    Nothing is computed where the module lies on the meta device.
+    Nothing is computed where the module lies on the meta device. Elsewhere gradients are on, so that no layers are fused: the
+    counter doesn't know fused ones.
     """
     device = next(module.parameters()).device.type
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.set_grad_enabled(device != "meta"), FlopCounterMode(display=False) as counter:
         answer = caller(module)(*picture(module, shape, device))
     size = (answer[0] if isinstance(answer, tuple) else answer).shape
     frames = prod(size[:-3])

@@ -75,7 +75,7 @@ def _row(entry: Entry, cases: dict[str, Any]) -> str:
 
 def _own_row(name: str, cases: dict[str, Any]) -> str:
     own = OWN[name]
-    measured = "[compact-networks.md](compact-networks.md)"
+    measured = "[quality.md](quality.md)"
     return _cells(name, own, cases.get(name, {}), measured, f"{own.licence} (inside the package)")
 
 
