@@ -21,6 +21,7 @@ def restore(
     deconvolve: tasks.Deconvolve = None,
     interpolate: tasks.Interpolate = None,
     rate: tasks.Rate = None,
+    auto: tasks.Auto = False,
     network: tasks.Networks = None,
     preset: common.Preset = None,
     memory: tasks.Memory = None,
@@ -41,7 +42,8 @@ def restore(
 ) -> None:
     """Bring a video back sharp.
 
-    Follows the recipe that `revivid compress` left in the file, or does what is named here, in the order in which it is named.
+    Follows the recipe that `revivid compress` left in the file, or does what is named here, in the order in which it is named,
+    or with --auto what the video needs.
     """
     from ..workflows import restore as workflow
 

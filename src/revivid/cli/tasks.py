@@ -22,6 +22,9 @@ Deconvolve = Annotated[
 ]
 Interpolate = Annotated[int | None, typer.Option(metavar="N", help="N times as many frames.")]
 Rate = Annotated[str | None, typer.Option(metavar="FPS", help="Interpolate to this frame rate, such as 60 or 60000/1001.")]
+Auto = Annotated[
+    bool, typer.Option("--auto", help="Measure noise and blur, and choose the stages, unless the file has a recipe of its own.")
+]
 Networks = Annotated[
     list[str] | None,
     typer.Option(

@@ -106,6 +106,8 @@ class RestoreOptions(Source):
 
     #: What to do, in order. `make_restore` makes it of a preset or of single tasks.
     stages: tuple[StageSpec, ...] = ()
+    #: Look at the video and choose the stages, unless it carries a recipe that names some.
+    auto: bool = False
     #: Weights to restore with, by name (`revivid weights list`), each for the stage of its task; none: the default of each stage.
     network: str | Sequence[str] | None = None
     #: x265 CRF (or its equal) that the input was encoded with; None: from the recipe, else from the stream, else 28.
@@ -132,6 +134,11 @@ class RestoreOptions(Source):
             raise UsageError(f"there is no precision {self.precision!r}", hint=f"Choose {' or '.join(PRECISIONS)}.")
         if self.input_crf is not None and not 0 <= self.input_crf <= 51:
             raise UsageError(f"input CRF {self.input_crf:g} is out of range", hint="x265's CRF goes from 0 to 51.")
+        if self.auto and self.stages:
+            raise UsageError(
+                f"--auto and single stages ({', '.join(spec.stage for spec in self.stages)}) contradict each other",
+                hint="Name the stages, or let them be chosen.",
+            )
         if self.lossless and self.out_codec not in ("auto", "ffv1"):
             raise UsageError(f"--lossless and --out-codec {self.out_codec} contradict each other")
         if self.out_codec != "auto":

@@ -9,10 +9,8 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from ..codecs import CODECS, encoding
+from ..codecs import encoding
 from ..errors import CorruptInput, UsageError
-from ..media.probe import stream_crf
-from ..media.quantiser import mean_quantiser
 from ..media.read import VideoReader
 from ..media.source import is_pipe
 from ..media.write import Encoding
@@ -24,6 +22,7 @@ from ..restoration.geometry import Crop, PadToEven
 from ..restoration.stage import DEFAULT_CRF, Conditions, Stage
 from ..types import Clip
 from .job import Job, JobResult, Plan, check_lossless, open_reader
+from .judge_input import chosen_specs, input_crf
 from .options import RestoreOptions, make_restore
 from .tasks import with_networks
 
@@ -31,8 +30,6 @@ from .tasks import with_networks
 _AUTO = {8: ("x264", 16.0, "veryfast"), 10: ("x265", 18.0, "ultrafast"), 12: ("x265", 18.0, "ultrafast")}
 SAMPLE_FRAMES = 8
 
-#: x264's mean QP over its CRF: 0.3 to 6.6 on six clips at CRF 18 to 38.
-_QP_OVER_CRF = 4.0
 
 
 def restore(
@@ -68,24 +65,14 @@ def restoration_stages(reader: VideoReader, options: RestoreOptions) -> tuple[li
     """The stages for a file, ending at the original's size, and what the user should know about the choice."""
     recipe = Recipe.from_json(reader.info.recipe) if reader.info.recipe else None
     notices: list[str] = []
-    specs = options.stages
-    if not specs and recipe is None:
-        raise UsageError(
-            f"{reader.path} carries no recipe, so there is nothing to follow",
-            hint="Name what to do: --super-resolve 2, --deblur, ...; `revivid restore --help` lists all.",
-        )
-    if not specs and recipe is not None:
-        specs = recipe.stages
-        if not specs:
-            notices.append("the recipe names no stage (the file was compressed at full size): frames pass as they decode")
-    specs = with_networks(specs, options.network or ())
     conditions = Conditions(
-        crf=_input_crf(reader, recipe, options, notices),
+        crf=input_crf(reader, recipe, options, notices),
         trusted=bool(options.stages),
         memory=options.memory,  # type: ignore[arg-type]
         precision=options.precision,
         device_name=str(find_device(options.device)),
     )
+    specs = with_networks(chosen_specs(reader, recipe, options, conditions, notices), options.network or ())
     try:
         stages = build_all(specs, conditions)
     except UsageError as exc:
@@ -98,31 +85,6 @@ def restoration_stages(reader: VideoReader, options: RestoreOptions) -> tuple[li
     if recipe is not None and _cropping_fits(reader, stages, recipe):
         stages.append(Crop(recipe.width, recipe.height))
     return stages, notices
-
-
-def _input_crf(reader: VideoReader, recipe: Recipe | None, options: RestoreOptions, notices: list[str]) -> float:
-    if options.input_crf is not None:
-        return options.input_crf
-    if recipe is not None and recipe.codec in CODECS:
-        return recipe.crf * CODECS[recipe.codec].x265_crf_ratio
-    from_stream = stream_crf(reader.path)
-    if from_stream == 0:
-        return from_stream
-    ratio = CODECS["x264"].x265_crf_ratio if reader.info.codec == "h264" else 1.0
-    if from_stream is not None:
-        notices.append(f"the stream says it was encoded at CRF {from_stream:g}" + _as_x265(from_stream, ratio))
-        return from_stream * ratio
-    quantiser = mean_quantiser(reader.path)
-    if quantiser is not None:
-        crf = max(quantiser - _QP_OVER_CRF, 0.0)
-        notices.append(f"the mean QP is {quantiser:.0f}: CRF {crf:.0f} is assumed (--input-crf)" + _as_x265(crf, ratio))
-        return crf * ratio
-    notices.append(f"nothing says at which CRF the input was encoded: {DEFAULT_CRF:g} is assumed (--input-crf)")
-    return DEFAULT_CRF
-
-
-def _as_x265(crf: float, ratio: float) -> str:
-    return "" if ratio == 1 else f", which is about x265's {crf * ratio:.0f}"
 
 
 def _cropping_fits(reader: VideoReader, stages: list[Stage], recipe: Recipe) -> bool:

@@ -1,0 +1,76 @@
+"""`--auto`: what is noisy gets denoised, what is clean is left alone, and every choice is explained."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clips import Film, make
+from revivid.degrade.noise import Noise
+from revivid.errors import UsageError
+from revivid.restoration import auto
+from revivid.restoration.auto import choose
+from revivid.restoration.stage import Conditions
+from revivid.types import Clip, ColorSpec
+from revivid.workflows.job import open_reader
+from revivid.workflows.options import make_restore
+from revivid.workflows.restore import restoration_stages
+
+SHARP = Conditions(crf=0.0)
+
+
+def smooth(frames: int = 5) -> Clip:
+    """Slow waves that move a little, and sharp edges."""
+    rows, columns = np.mgrid[0:96, 0:128]
+    y = np.stack([128 + 50 * np.sin((columns + t) / 17) * np.cos(rows / 23) for t in range(frames)])
+    y[:, 30:60, 40:90] += 25
+    chroma = np.full((frames, 48, 64), 128, np.uint8)
+    times = tuple(Fraction(t, 25) for t in range(frames))
+    return Clip((y.round().astype(np.uint8), chroma, chroma), times, (Fraction(1, 25),) * frames, ColorSpec())
+
+
+def test_noise_is_found_and_said() -> None:
+    choice = choose([Noise(15, "yuv", 1).apply(smooth())], SHARP)
+    assert choice.stages[0].stage == "denoise"
+    assert "denoise" in choice.reasons[0]
+    assert float(choice.reasons[0].split("sigma ")[1].split()[0]) == pytest.approx(15, rel=0.1)
+
+
+def test_clean_and_sharp_video_is_left_alone() -> None:
+    choice = choose([smooth(), smooth(1)], SHARP)
+    assert choice.stages == ()
+    assert len(choice.reasons) == 2
+
+
+def test_one_clean_place_means_a_clean_video() -> None:
+    assert choose([Noise(15, "yuv", 1).apply(smooth()), smooth()], SHARP).stages == ()
+
+
+def test_blur_is_what_the_network_would_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "deblurring_change", lambda *_: 30.0)
+    choice = choose([smooth()], SHARP)
+    assert [stage.stage for stage in choice.stages] == ["deblur"]
+    assert "30 dB" in choice.reasons[1]
+
+
+def test_a_file_is_looked_at_in_several_places(tmp_path: Path) -> None:
+    film = make(tmp_path / "film.mp4", Film(frames=40, size=(128, 96)))
+    options = make_restore({"auto": True})
+    stages, notices = restoration_stages(open_reader(film, options), options)
+    said = " ".join(notices)
+    assert "noise of sigma" in said
+    assert "deblurring" in said
+    assert bool(stages) != ("nothing to restore" in said)
+
+
+def test_what_contradicts_itself(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="contradict"):
+        make_restore({"auto": True, "deblur": True})
+    options = make_restore({"auto": True})
+    reader = open_reader(make(tmp_path / "film.mp4", Film(frames=3, size=(64, 64))), options)
+    reader.path = "-"
+    with pytest.raises(UsageError, match="pipe"):
+        restoration_stages(reader, options)
