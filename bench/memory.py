@@ -57,6 +57,7 @@ CASES: dict[str, tuple[str, dict[str, Any], list[tuple[int, int]]]] = {
                   [(8, 64), (16, 64), (8, 96)]),
     "vrt-deblur": ("vrt", _VRT_SAME, [(6, 64), (12, 64), (6, 128)]),
     "rife": ("rife", {}, [(2, 256), (2, 512)]),
+    "compactinterp": ("compactinterp", {}, [(2, 512), (2, 768)]),
     "ifrnet": ("ifrnet", {}, [(2, 256), (2, 512)]),
     "ifrnet-l": ("ifrnet_l", {}, [(2, 256), (2, 512)]),
 }  # fmt: skip

@@ -20,6 +20,7 @@ CASES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "basicvsr": ({"num_feat": 8, "num_block": 1}, (1, 2, 3, 32, 32)),
     "basicvsr_plusplus": ({"mid_channels": 8, "num_blocks": 1}, (1, 3, 3, 32, 32)),
     "cellnet": ({"widths": [16, 24], "encoder": [1], "middle": 1, "decoder": [1]}, (1, 32, 32)),
+    "compactinterp": ({"widths": [16, 16, 16, 16], "depths": [1, 1, 1, 1]}, _PAIR),
     "compactsr": ({"channels": 16, "layers": 2}, (1, 32, 32)),
     "lumasr": ({"channels": 16, "layers": 2}, (1, 32, 32)),
     "edvr": ({"num_feat": 8, "deformable_groups": 2, "num_extract_block": 1, "num_reconstruct_block": 1}, (1, 5, 3, 16, 16)),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from time import sleep
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,7 +61,11 @@ def pattern(frames: int, *, first: int = 0, turn: int = 0) -> np.ndarray:
 
 
 def video(
-    frames: int = 6, times: Sequence[Fraction] | None = None, luma: np.ndarray | None = None, color: ColorSpec | None = None
+    frames: int = 6,
+    times: Sequence[Fraction] | None = None,
+    luma: np.ndarray | None = None,
+    color: ColorSpec | None = None,
+    chroma: tuple[int, int] = (HEIGHT // 2, WIDTH // 2),
 ) -> Clip:
     """The pattern at 24 frames/s or at `times`; the last frame is shown as long as the one before."""
     color = color or ColorSpec(1, 1, 1)
@@ -66,7 +73,7 @@ def video(
     times = tuple(times or (Fraction(t, 24) for t in range(len(y))))
     durations = [later - earlier for earlier, later in pairwise(times)]
     durations.append(durations[-1] if durations else Fraction(1, 24))
-    u, v = (np.full((len(y), HEIGHT // 2, WIDTH // 2), value << (color.bit_depth - 8), color.dtype) for value in (120, 131))
+    u, v = (np.full((len(y), *chroma), value << (color.bit_depth - 8), color.dtype) for value in (120, 131))
     return Clip((y, u, v), times, tuple(durations), color)
 
 
@@ -355,3 +362,75 @@ def test_the_time_base_holds_every_instant(tick: Fraction, options: tuple) -> No
     assert all((time / fine).denominator == 1 for time in run(stage, clip).times)
     assert (tick / fine).denominator == 1
     assert instants(*options).tick(tick) == fine
+
+
+class PlanesMean(Mean):
+    """The same from planes, and what makes sure that frames made side by side stay in order: early ones take longer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.traits = replace(self.traits, takes_planes=True)
+
+    def restore(self, y: torch.Tensor, uv: torch.Tensor, time: float, bit_depth: int) -> tuple[torch.Tensor, ...]:
+        self.asked.append((time, y[0, :, 0, 0].clone()))
+        sleep(0.02 * (1 - time))
+        halves = (plane.float().chunk(2, dim=1) for plane in (y, uv))
+        means = (torch.lerp(first, second, time).add_(0.5) for first, second in halves)
+        dtype = torch.uint8 if bit_depth == 8 else torch.int16
+        return tuple(mean.to(dtype) if bit_depth == 8 else mean.to(dtype).view(torch.uint16) for mean in means)
+
+
+@pytest.mark.parametrize("color", [ColorSpec(1, 1, 1), ColorSpec(9, 9, 16, bit_depth=10)], ids=str)
+@pytest.mark.parametrize("options", [{"factor": 2}, {"factor": 5}, {"rate": 60}])
+def test_planes_are_asked_for_what_colours_would_be(color: ColorSpec, options: dict[str, Any]) -> None:
+    clip = video(luma=CUT[[0, 1, 1, 2, 3, 4, 5]] // 2 + 60, times=VFR, color=color)
+    planes, colours = PlanesMean(), Mean()
+    out, wanted = (run(Interpolate(**options, module=module), clip) for module in (planes, colours))
+    assert (out.times, out.durations, out.color) == (wanted.times, wanted.durations, wanted.color)
+    assert sorted(planes.times) == sorted(colours.times)
+    assert all(np.abs(a.astype(int) - b).max() <= 2 for a, b in zip(out.planes, wanted.planes, strict=True))
+    assert untouched(out, clip) == untouched(wanted, clip)
+
+
+def test_planes_that_do_not_fit_the_memory_go_as_colours_in_tiles() -> None:
+    clip = video(luma=np.repeat(np.repeat(pattern(2), 6, axis=1), 10, axis=2), chroma=(144, 320))
+    planes = PlanesMean()
+    stage = Interpolate(2, module=planes, conditions=Conditions(memory=400 * 2**20))
+    assert not stage.interpolator.takes_planes(288, 640)
+    assert stage.interpolator.side_by_side(288, 640) == 1
+    out = run(stage, clip)
+    assert len(planes.asked) > 1
+    assert len(out) == 4
+
+
+def test_our_own_network_makes_the_same_of_planes_and_of_clips_of_any_length() -> None:
+    module: Any = networks.build("compactinterp", widths=[16, 16, 16, 8], depths=[1, 1, 1, 1], state=8).eval()
+    torch.manual_seed(5)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.15)
+    clip = video(luma=CUT)
+    whole = run(Interpolate(3, module=module), clip, length=6)
+    for length in (1, 4):
+        assert same(run(Interpolate(3, module=module), clip, length), whole)
+    with torch.inference_mode():
+        frames = [[torch.from_numpy(plane[t]) for plane in clip.planes] for t in (1, 2)]
+        y = torch.stack([planes[0] for planes in frames])[None]
+        uv = torch.stack([plane for planes in frames for plane in planes[1:]])[None]
+        luma, chroma = module.restore(y, uv, 1 / 3)
+    assert np.array_equal(whole.planes[0][4], luma[0, 0].numpy())
+    assert np.array_equal(whole.planes[1][4], chroma[0, 0].numpy())
+    assert np.array_equal(whole.planes[2][4], chroma[0, 1].numpy())
+    assert same(whole[7:9], join([clip[2:3]] * 2))  # up to the cut
+
+
+def test_as_many_frames_at_once_as_fit_the_memory() -> None:
+    alone = Interpolate(2, module=PlanesMean(), conditions=Conditions(memory=500 * 2**20))
+    several = Interpolate(2, module=PlanesMean(), conditions=Conditions(memory=2**40))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert (alone.interpolator.side_by_side(144, 320), several.interpolator.side_by_side(144, 320)) == (1, 3)
+        assert several.working_bytes(320, 144) == 3 * alone.working_bytes(320, 144)
+    finally:
+        torch.set_num_threads(threads)
+    assert Interpolate(2, module=Mean()).interpolator.side_by_side(144, 320) == 1

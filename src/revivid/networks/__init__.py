@@ -26,6 +26,7 @@ TABLE = {
     "basicvsr": "basicvsr:BasicVSR",
     "basicvsr_plusplus": "basicvsr_plusplus:BasicVSRPlusPlus",
     "cellnet": "cellnet:CellNet",
+    "compactinterp": "compactinterp:CompactInterp",
     "compactsr": "compactsr:CompactSR",
     "edvr": "edvr:EDVR",
     "estrnn": "estrnn:ESTRNN",

@@ -33,6 +33,8 @@ class Traits:
     min_frames: int = 1
     #: Interpolation: whether it takes any time between two frames; else it makes the middle.
     any_time: bool = False
+    #: Interpolation: whether it also takes the stream's own planes, `restore(y, uv, time, bit_depth)`: no colour conversion.
+    takes_planes: bool = False
     #: Whether it restores frame by frame: `step(frame, state) -> (picture or None, state)`, see `streaming.Streaming`.
     streams: bool = False
     #: Frames by which a streaming network wants a clip mirrored before its first and after its last frame.

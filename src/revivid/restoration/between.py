@@ -102,8 +102,15 @@ class Interpolator:
         """Whether `planes_at` works for frames of this size: the network can, and the whole frame fits the memory."""
         return self._traits.takes_planes and self.layout(height, width).tiling.count == 1
 
+    def side_by_side(self, height: int, width: int) -> int:
+        """How many frames of this size are to be made at a time, by `planes_at` in a thread each; 1: one after the other."""
+        threads = torch.get_num_threads()
+        if self._device.type != "cpu" or not self.takes_planes(height, width):
+            return 1
+        return threads if threads * self.layout(height, width).peak_bytes <= self._planner.budget.frames else 1
+
     def planes_at(self, place: Fraction, left: Clip, right: Clip) -> Clip:
-        """The frame at `place` in (0, 1) between two clips of one frame, with the times of `left`. Computes in the caller's thread."""
+        """The frame at `place` in (0, 1) between two clips of one frame; its times are those of `left`."""
         frames = [[torch.from_numpy(np.require(plane, requirements=["C", "W"])) for plane in clip.planes] for clip in (left, right)]
         y = torch.stack([planes[0] for planes in frames], 1)
         uv = torch.stack([plane for planes in frames for plane in planes[1:]], 1)

@@ -26,8 +26,8 @@ from .instants import Instants, Span, instants
 from .stage import Conditions, Stage
 from .workers import each_frame
 
-#: Frames that come out in one clip at most, and that are worked on before the first of them is handed on.
-_CLIP_LENGTH, _AT_ONCE = 4, 8
+#: Frames that come out in one clip at most.
+_CLIP_LENGTH = 4
 
 
 class Interpolate(Stage):
@@ -68,7 +68,7 @@ class Interpolate(Stage):
         return self.instants.tick(tick)
 
     def working_bytes(self, width: int, height: int) -> int:
-        return self.interpolator.layout(height, width).peak_bytes
+        return self.interpolator.layout(height, width).peak_bytes * self.interpolator.side_by_side(height, width)
 
     def missing_weights(self) -> list[MissingWeights]:
         return self.interpolator.missing_weights()
@@ -120,8 +120,10 @@ class _Timeline:
         self._number = 0
         self._origin = Fraction(0)
         self._done: Clip | None = None
+        self._at_once = 1
 
     def take(self, clip: Clip) -> Iterator[Clip]:
+        self._at_once = self._interpolator.side_by_side(clip.height, clip.width)
         return self._timed(self._moments(clip))
 
     def finish(self) -> Iterator[Clip]:
@@ -165,10 +167,9 @@ class _Timeline:
             self._done = frame
 
     def _made(self, moments: Iterator[_Moment]) -> Iterator[Clip]:
-        while few := list(islice(moments, _AT_ONCE)):
-            height, width = few[0].scene.left.clip.height, few[0].scene.left.clip.width
-            side_by_side = self._interpolator.takes_planes(height, width)
-            yield from (each_frame if side_by_side else map)(lambda moment: moment.frame(self._interpolator), few)
+        # Of the moments some are frames of the input: more at once keep all threads busy.
+        while few := list(islice(moments, 4 * self._at_once if self._at_once > 1 else 1)):
+            yield from (each_frame if self._at_once > 1 else map)(lambda moment: moment.frame(self._interpolator), few)
 
 
 @dataclass

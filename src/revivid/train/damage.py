@@ -1,8 +1,9 @@
-"""What training undoes: compression, motion blur and noise, each also as it looks after a real encoder.
+"""What training undoes: compression, motion blur and noise, each also as it looks after a real encoder; or nothing.
 
     compression   swscale bicubic 1/scale -> x265 at one CRF from each part of the range            told: the CRF
     blur          the blurry frames themselves, and through x265 at CRFs of the range               told: 0, the CRF
     noise         clean frames, to which patches add noise anew; noise through x265                 told: sigma in luma
+    none          no degraded version: frames are wanted that are not there (interpolation)
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..types import Clip
 if TYPE_CHECKING:
     from .data import DataSettings
 
-KINDS = ("compression", "blur", "noise")
+KINDS = ("compression", "blur", "noise", "none")
 #: Degraded versions of a clip, and what a network is told of each; None: noise is still to be added.
 Versions = tuple[list[Clip], list[float | None]]
 
@@ -32,7 +33,7 @@ def check(settings: DataSettings) -> None:
     if settings.damage not in KINDS:
         raise UsageError(f"there is no damage {settings.damage!r}", hint=f"Known: {', '.join(KINDS)}.")
     if settings.damage != "compression" and settings.scale != 1:
-        raise UsageError(f"{settings.damage} is undone at scale 1, not {settings.scale}")
+        raise UsageError(f"damage {settings.damage!r} is undone at scale 1, not {settings.scale}")
 
 
 def compressed(truth: Clip, settings: DataSettings, rng: np.random.Generator) -> Versions:

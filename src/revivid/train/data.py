@@ -17,9 +17,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ..degrade.camera import film, random_move
-from ..degrade.draw import blurred_clip, blurred_photo
+from ..degrade.draw import BlurRange, blurred_clip, blurred_photo
 from ..degrade.motion_blur import BlurredPair
 from ..errors import CorruptInput, InputNotReadable, RevividError, ShapeError
 from ..media.read import open_video
@@ -42,7 +43,7 @@ Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 class DataSettings:
     """How training pairs are made; a section of the recipe."""
 
-    #: What the network undoes: "compression", "blur" or "noise" (see `damage`).
+    #: What the network undoes: "compression", "blur", "noise" or "none" (see `damage`).
     damage: str = "compression"
     #: Output size over input size.
     scale: int = 4
@@ -75,7 +76,7 @@ class Scene:
 
     name: str
     truth: Planes
-    #: The versions, each frame by frame as `truth`, 1/scale of its size.
+    #: The versions, each frame by frame as `truth`, 1/scale of its size. None where frames between are wanted.
     degraded: list[Planes]
     #: What the network is told of each: CRF, or sigma of noise in 8-bit code values. None: clean, noise is added to patches.
     strengths: list[float | None]
@@ -94,7 +95,8 @@ def prepare(data: Path, cache: Path, settings: DataSettings, workers: int = 2) -
     damage.check(settings)
     cache.mkdir(parents=True, exist_ok=True)
     sources = sorted(p for p in data.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES | CLIP_SUFFIXES)
-    with ProcessPoolExecutor(workers) as pool:
+    # One thread each: they are enough to fill the machine, and threads that torch had before the fork are no more.
+    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         made = [path for paths in pool.map(_prepare_one, [(s, cache, settings) for s in sources]) for path in paths]
     if not made:
         raise InputNotReadable(
@@ -139,12 +141,14 @@ def _write_scene(path: Path, source: Path, index: int, settings: DataSettings, r
     if settings.damage == "blur":
         pair = _blurred(source, index, settings, rng)
         truth, (versions, strengths) = pair.truth, blurry(pair, settings, rng)
+    elif settings.damage == "none":
+        truth, versions, strengths = _lively_scene(source, index, settings, rng), [], []
     else:
         truth = _photo_scene(source, settings, rng) if _is_photo(source) else _clip_scene(source, index, settings, rng)
         versions, strengths = (noisy if settings.damage == "noise" else compressed)(truth, settings, rng)
     keep = _kept_frames(len(truth), settings.photo_keep if _is_photo(source) else settings.clip_keep, settings.window, rng)
     arrays = {name: truth[keep].planes[i] for i, name in enumerate("yuv")}
-    arrays |= {f"small_{name}": np.stack([version[keep].planes[i] for version in versions]) for i, name in enumerate("yuv")}
+    arrays |= {f"small_{name}": np.array([version[keep].planes[i] for version in versions]) for i, name in enumerate("yuv")}
     told = np.array([np.nan if value is None else value for value in strengths])
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, source=np.array(source.name), strengths=told, **arrays)  # pyright: ignore[reportArgumentType]
@@ -184,6 +188,15 @@ def _blurred(source: Path, index: int, settings: DataSettings, rng: np.random.Ge
         return blurred_clip(_clip_scene(source, index, settings, rng), rng)
     photo = read_frames(source, 0.0, 1)
     return blurred_photo(photo, _view(source, photo, settings), settings.photo_frames, rng)
+
+
+def _lively_scene(source: Path, index: int, settings: DataSettings, rng: np.random.Generator) -> Clip:
+    """A clip's scene as it is; a photograph filmed with things moving in front of it, half of the time through a real shutter."""
+    if not _is_photo(source):
+        return _clip_scene(source, index, settings, rng)
+    photo = read_frames(source, 0.0, 1)
+    view = _view(source, photo, settings)
+    return blurred_photo(photo, view, settings.photo_frames, rng, BlurRange(sharp=0.5)).blurry
 
 
 def _clip_scene(source: Path, index: int, settings: DataSettings, rng: np.random.Generator) -> Clip:

@@ -20,7 +20,7 @@ def plot_log(log: Path, target: Path) -> None:
     loss.set(title="training loss", xlabel="iteration", yscale="log")
     for name in sorted({key for line in lines for key in line["gain_db"]}):
         gain.plot(iterations, [line["gain_db"].get(name) for line in lines], label=name)
-    gain.set(title="luma gain over bicubic, held-out sources (dB)", xlabel="iteration")
+    gain.set(title="gain on held-out scenes (dB)", xlabel="iteration")
     gain.axhline(0, color="grey", linewidth=0.5)
     if gain.get_legend_handles_labels()[1]:
         gain.legend()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..errors import UsageError
 from .clips import ClipTask
 from .data import Scene, held_out
+from .interpolation import InterpolationTask
 from .losses import planes_loss
 from .patches import Batch, Patches
 from .recipe import TrainingRecipe
@@ -73,6 +74,7 @@ class PlanesTask:
             candidates=settings.candidates,
             seed=settings.seed,
             reach=network.traits.temporal_reach[0],
+            damaged=data.damage == "blur",
         )
         used = self.patches.scenes
         sources = f"{len(used)} scenes of {len({scene.name for scene in used})} photographs and clips"
@@ -93,4 +95,4 @@ class PlanesTask:
 
 
 #: `Traits.kind` -> the task.
-TASKS = {"planes": PlanesTask, "clip": ClipTask}
+TASKS = {"planes": PlanesTask, "clip": ClipTask, "pair": InterpolationTask}
