@@ -122,7 +122,7 @@ class CellNet(nn.Module):
         skips = []
         for blocks, down, film in zip(self.encoder, self.down, films[1:], strict=True):
             skips.append(blocks(features))
-            features = conv_film_leaky_relu(down, skips[-1], film, SLOPE)
+            features = conv_film_leaky_relu(down, skips[-1], film, SLOPE)  # type: ignore[arg-type]
         features = self.middle(features)
         for blocks, up in zip(reversed(self.decoder), reversed(self.up), strict=True):
             features = blocks(up(features).add_(skips.pop()))
