@@ -36,7 +36,7 @@ def run(clips: Sequence[Clip], arguments: Sequence[str], result: str) -> bytes:
     """
     if not available():
         raise MissingTool("this needs the ffmpeg program of imageio-ffmpeg", hint=_HINT)
-    import imageio_ffmpeg
+    import imageio_ffmpeg  # pyright: ignore[reportMissingImports]
 
     with tempfile.TemporaryDirectory(prefix="revivid-ffmpeg-") as folder:
         command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-loglevel", "error"]
