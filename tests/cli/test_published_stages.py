@@ -113,6 +113,7 @@ def test_what_does_not_fit_is_refused(weights: Path, tiny: Path, tmp_path: Path)
 
     assert "enlarges 4 times, not 2" in refused("--super-resolve", "2", "--with", "realesr-animevideov3")
     assert "asked for nowhere" in refused("--deblur", "--with", "fastdvdnet")
+    assert "--with NAME" in refused("--deartifact")
     assert "sigma" in refused("--denoise", "loud", "--with", "fastdvdnet")
     assert "sigma" in refused("--denoise", "-3", "--with", "fastdvdnet")
     assert "contradict" in refused("--preset", "paper", "--deblur")

@@ -88,7 +88,7 @@ def test_strips_equal_the_whole():
 
 @pytest.mark.usefixtures("_random_weights")
 def test_the_network_is_told_what_the_user_or_the_file_says(monkeypatch):
-    stage = Own("deartifact", Conditions(crf=31))
+    stage = Own("deartifact", Conditions(crf=31), weights="cellnet-deartifact")
     told = []
     restore = stage.module.restore
     monkeypatch.setattr(stage.module, "restore", lambda *given: told.append(given[2].item()) or restore(*given))

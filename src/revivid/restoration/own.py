@@ -27,7 +27,6 @@ from .workers import each_frame, keep_freed_memory
 #: Weights that may stand behind a task when nobody names any, best first.
 BEST = {
     "super-resolve": ("lumasr-x{scale}", "compactsr-x{scale}"),
-    "deartifact": ("cellnet-deartifact",),
     "deblur": ("cellnet-deblur",),
     "denoise": ("cellnet-denoise",),
 }
@@ -41,9 +40,11 @@ _STRIP_BYTES = 512 * 2**20
 
 
 def best_weights(task: str, scale: int = 1) -> str:
-    """The weights of the package that `task` uses when nobody names any."""
-    names = [name.format(scale=scale) for name in BEST[task]]
-    return next((name for name in names if name in embedded.names()), names[0])
+    """The weights of the package that `task` uses when nobody names any. Raises `UsageError` where it has none."""
+    for name in BEST.get(task, ()):
+        if name.format(scale=scale) in embedded.names():
+            return name.format(scale=scale)
+    raise UsageError(f"{task} needs a network", hint=f"Add --with NAME; `revivid weights list --task {task}` shows the names.")
 
 
 class Own(Stage):
@@ -71,7 +72,7 @@ class Own(Stage):
         traits = self.module.traits
         if task not in traits.tasks or traits.scale != scale or traits.kind != "planes":
             wanted = f"{task} x{scale}" if scale > 1 else task
-            raise UsageError(f"{self.weights} is not for {wanted}", hint=f"Choose {best_weights(task, scale)}.")
+            raise UsageError(f"{self.weights} is not for {wanted}", hint=f"`revivid weights list --task {task}` shows others.")
         conditions = conditions or Conditions()
         self._sigma: float | Literal["auto"] = "auto" if sigma is None else sigma
         self._crf = None if task == "denoise" else min(max(float(conditions.crf), _LEAST_CRF.get(task, 0.0)), 51.0)
