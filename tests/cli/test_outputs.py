@@ -20,10 +20,10 @@ from revivid.workflows.restore import restore
 FAST = ("--x265-preset", "ultrafast")
 PLAN_FIELDS = {
     "event", "source", "output", "steps", "frames", "input_size", "output_size", "memory_bytes", "notices",
-    "estimated_seconds", "estimated_bytes", "missing",
+    "estimated_seconds", "estimated_bytes", "missing", "target",
 }  # fmt: skip
 RESULT_FIELDS = {
-    "event", "output", "frames", "size_bytes", "video_bytes", "width", "height", "duration", "seconds", "fps", "notices",
+    "event", "output", "frames", "size_bytes", "video_bytes", "width", "height", "duration", "seconds", "fps", "notices", "target",
 }  # fmt: skip
 
 
