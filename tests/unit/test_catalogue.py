@@ -81,8 +81,9 @@ def test_list_and_cards(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("REVIVID_WEIGHTS", str(tmp_path))
     command.list_weights(task="interpolate")
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 6
-    assert lines[0].split()[:4] == ["vrt-interpolate-vimeo", "interpolate", "vrt", "CC-BY-NC-4.0"]
+    assert len(lines) == 7
+    assert lines[0].split()[:4] == ["compactinterp-x2", "interpolate", "compactinterp", "Apache-2.0"]
+    assert lines[1].split()[:4] == ["vrt-interpolate-vimeo", "interpolate", "vrt", "CC-BY-NC-4.0"]
     command.show("vrt-sr-reds-16")
     card = capsys.readouterr().out
     for words in ("no commercial use", "REDS4, RGB", "PSNR 32.19", "SSIM 0.9006", "[16, 64, 64]", "35.135 million"):
