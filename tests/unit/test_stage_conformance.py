@@ -19,7 +19,7 @@ from revivid.weights import embedded
 from revivid.workflows.compress import Downscale
 from revivid.workflows.degrade import AddNoise
 
-SUPER_RESOLVERS = [(n, name) for n in (2, 4) for name in embedded.names() if f"-x{n}" in name]
+SUPER_RESOLVERS = [(n, name) for n in (2, 4) for name in embedded.names() if f"sr-x{n}" in name]
 SAME_SIZE = [(name.split("-")[1], name) for name in embedded.names() if name.startswith("cellnet-")]
 STAGES: dict[str, Callable[[], Stage]] = {
     **{
