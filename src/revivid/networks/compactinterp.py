@@ -107,11 +107,11 @@ class CompactInterp(nn.Module):
             )
         codes = torch.uint8 if bit_depth == 8 else torch.int16
         luma, chroma = y.float(), uv.float()
-        field = self.field(luma, time, peak=(1 << bit_depth) - 1)
-        cell = CELLS[-1] * reduction(luma)
-        pairs = ((luma[:, :1], luma[:, 1:], cell), (chroma[:, :2], chroma[:, 2:], cell // 2))
-        # What lies between codes is rounded half up and never outside of their range.
-        planes = [blend(first, second, field, cell, time).add_(0.5).to(codes) for first, second, cell in pairs]
+        peak, cell = (1 << bit_depth) - 1, CELLS[-1] * reduction(luma)
+        field = self.field(luma, time, peak)
+        luma = blend(luma[:, :1], luma[:, 1:], field, cell, time)
+        chroma = blend(chroma[:, :2], chroma[:, 2:], field, cell // 2, time, sharp=False)
+        planes = [plane.add_(0.5).clamp_(0, peak).to(codes) for plane in (luma, chroma)]  # rounded half up
         return (planes[0], planes[1]) if bit_depth == 8 else (planes[0].view(torch.uint16), planes[1].view(torch.uint16))
 
     def field(self, luma: Tensor, time: Time, peak: float = 1.0) -> Tensor:
