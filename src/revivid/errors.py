@@ -68,6 +68,15 @@ class TruncatedInput(CorruptInput):
     """The input ends before its header says it should."""
 
 
+class CorruptStream(CorruptInput):
+    """A BVC stream that is damaged, cut off, or was never one; says where."""
+
+    def __init__(self, message: str, *, offset: int | None = None, gop: int | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        #: Bytes from the stream's beginning to the part that is wrong, and the number of the group of pictures from 0, where known.
+        self.offset, self.gop = offset, gop
+
+
 class LimitExceeded(RevividError, ValueError):
     """The input is larger than `revivid.limits` allows."""
 

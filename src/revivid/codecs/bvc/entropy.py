@@ -1,0 +1,151 @@
+"""Latents to bytes and back: a range coder with one table per channel (docs/FORMAT.md, section 5).
+
+    motion (C, h, w) and residual (C, h, w), integers -> channel by channel, each by its own table -> 32-bit words, little-endian
+
+`constriction` codes; the tables are integers, so decoding is exact on every machine. A CRC-32 of the integers tells a decoder
+that it got what the encoder put in.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import constriction
+import numpy as np
+
+from .gop import CodedFrame
+
+_stream = constriction.stream
+
+#: Tables are cumulative counts out of 2^16.
+TOTAL = 1 << 16
+#: Symbols of one table at most.
+_MOST_SYMBOLS = 1 << 12
+#: constriction spends a little on every symbol's smallest share; bits are compared with so much to spare.
+_SLACK_BITS = 64
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The distribution of each channel of a latent; raises `ValueError` for tables that no coder can use.
+
+    Channel c has the symbols offset[c] ... offset[c] + length[c] - 1; the i-th has (cdf[c, i+1] - cdf[c, i]) / 2^16 as its
+    probability.
+    """
+
+    #: int32 (C, L+1), rising from 0 to 2^16 over the first length[c] + 1 entries of a row; what follows them means nothing.
+    cdf: np.ndarray
+    #: int32 (C,) each.
+    offset: np.ndarray
+    length: np.ndarray
+    _models: list[Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        models = []
+        for cdf, length in zip(self.cdf, self.length, strict=True):
+            row = cdf[: length + 1].astype(np.int64)
+            if not 1 <= length <= min(_MOST_SYMBOLS, len(cdf) - 1) or row[0] != 0 or row[-1] != TOTAL or (np.diff(row) <= 0).any():
+                raise ValueError("a table of the model does not rise from 0 to 65536")
+            # Exact: probabilities are multiples of 2^-16, and constriction sums them in double precision.
+            shares = np.diff(row) / TOTAL
+            models.append(_stream.model.Categorical(shares, perfect=False) if length > 1 else None)
+        object.__setattr__(self, "_models", models)
+
+    @property
+    def channels(self) -> int:
+        return len(self.cdf)
+
+    def to_bytes(self) -> bytes:
+        """All that matters of them, in one row: what a CRC tells apart."""
+        parts = []
+        for cdf, offset, length in zip(self.cdf, self.offset, self.length, strict=True):
+            parts.append(np.concatenate(([offset, length], cdf[: length + 1])).astype("<i4").tobytes())
+        return b"".join(parts)
+
+    def encode(self, coder: Any, latent: np.ndarray) -> None:
+        """Append a latent (C, h, w). Raises `ValueError` for a value beside its table."""
+        for channel, offset, length, model in zip(latent, self.offset, self.length, self._models, strict=True):
+            symbols = channel.reshape(-1).astype(np.int32) - np.int32(offset)
+            if symbols.min(initial=0) < 0 or symbols.max(initial=0) >= length:
+                raise ValueError("a latent is outside its table")
+            if model is not None:
+                coder.encode(symbols, model)
+
+    def decode(self, coder: Any, shape: Sequence[int]) -> np.ndarray:
+        """The next latent (C, h, w) as int32."""
+        count = int(np.prod(shape[1:]))
+        latent = np.empty((self.channels, count), np.int32)
+        for channel, offset, model in zip(latent, self.offset, self._models, strict=True):
+            channel[...] = offset if model is None else coder.decode(model, count) + np.int32(offset)
+        return latent.reshape(tuple(shape))
+
+    def bits(self, latent: np.ndarray) -> float:
+        """What the latent costs by the tables alone."""
+        total = 0.0
+        for channel, cdf, offset in zip(latent, self.cdf, self.offset, strict=True):
+            symbols = channel.reshape(-1) - offset
+            total -= np.log2((cdf[symbols + 1] - cdf[symbols]) / TOTAL).sum()
+        return float(total)
+
+    def least_bits(self, shape: Sequence[int]) -> float:
+        """What the cheapest latent of this shape costs."""
+        best = sum(-np.log2(np.diff(cdf[: length + 1]).max() / TOTAL) for cdf, length in zip(self.cdf, self.length, strict=True))
+        return float(best) * int(np.prod(shape[1:]))
+
+
+@dataclass(frozen=True)
+class LatentCoder:
+    """Codes the two latents of one predicted frame; shapes follow from the header and the model, never from the stream."""
+
+    motion: Tables
+    residual: Tables
+    #: (C, h, w) of each.
+    motion_shape: tuple[int, ...]
+    residual_shape: tuple[int, ...]
+
+    def encode(self, motion: np.ndarray, residual: np.ndarray) -> CodedFrame:
+        """Raises `ValueError` for another shape, or a value beside its table."""
+        if motion.shape != self.motion_shape or residual.shape != self.residual_shape:
+            raise ValueError(f"latents of {motion.shape} and {residual.shape}, {self.motion_shape} and {self.residual_shape} expected")
+        coder = _stream.queue.RangeEncoder()
+        self.motion.encode(coder, motion)
+        self.residual.encode(coder, residual)
+        return CodedFrame(coder.get_compressed().astype("<u4").tobytes(), latent_crc(motion, residual))
+
+    def decode(self, frame: CodedFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Motion and residual as int32. Raises `ValueError` where the bytes hold no such latents."""
+        if len(frame.data) % 4:
+            raise ValueError("the bytes of a predicted frame are no whole words")
+        if 8 * len(frame.data) < self._least_bits:
+            raise ValueError(f"{len(frame.data)} bytes are fewer than any frame of this size takes")
+        coder = _stream.queue.RangeDecoder(np.frombuffer(frame.data, "<u4").astype(np.uint32))
+        try:
+            motion = self.motion.decode(coder, self.motion_shape)
+            residual = self.residual.decode(coder, self.residual_shape)
+        except AssertionError as fault:  # constriction's word for bytes that no encoder made
+            raise ValueError("the bytes of a predicted frame don't decode") from fault
+        if latent_crc(motion, residual) != frame.crc:
+            raise ValueError("a predicted frame decodes to other integers than were encoded (CRC)")
+        return motion, residual
+
+    def bits(self, motion: np.ndarray, residual: np.ndarray) -> float:
+        """What a frame costs by the tables alone; the coder adds a few bytes."""
+        return self.motion.bits(motion) + self.residual.bits(residual)
+
+    @cached_property
+    def _least_bits(self) -> float:
+        least = self.motion.least_bits(self.motion_shape) + self.residual.least_bits(self.residual_shape)
+        return least * (1 - 2**-8) - _SLACK_BITS
+
+    def tables_crc(self) -> int:
+        """Tells models apart that were rounded differently: with other tables a stream decodes to noise."""
+        return zlib.crc32(self.residual.to_bytes(), zlib.crc32(self.motion.to_bytes()))
+
+
+def latent_crc(motion: np.ndarray, residual: np.ndarray) -> int:
+    """CRC-32 of all integers of a frame as 32-bit little-endian numbers, motion first."""
+    return zlib.crc32(residual.astype("<i4").tobytes(), zlib.crc32(motion.astype("<i4").tobytes()))
