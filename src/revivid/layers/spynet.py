@@ -44,17 +44,18 @@ class SPyNet(nn.Module):
 
     `levels` (0 coarsest .. 5 finest) are given back, each as (N, 2, h, w) float32 in pixels of its own size floor(H / 2^(5-l)).
     Published checkpoints also carry the constants `mean` and `std`, which this class defines itself (`published_constants`).
+    `count`: levels in all, where it isn't the six of these checkpoints; `normalise`: whether pictures are centred and scaled.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, levels: Sequence[int] = (LEVELS - 1,)) -> None:
+    def __init__(self, levels: Sequence[int] = (LEVELS - 1,), *, count: int = LEVELS, normalise: bool = True) -> None:
         super().__init__()
-        if not levels or not set(levels) <= set(range(LEVELS)):
-            raise UsageError(f"SPyNet has the levels 0 to {LEVELS - 1}, not {tuple(levels)}")
-        self.levels = tuple(sorted(set(levels), reverse=True))
-        self.basic_module = nn.ModuleList(BasicModule() for _ in range(LEVELS))
+        if not levels or not set(levels) <= set(range(count)):
+            raise UsageError(f"SPyNet has the levels 0 to {count - 1}, not {tuple(levels)}")
+        self.levels, self.count, self.normalise = tuple(sorted(set(levels), reverse=True)), count, normalise
+        self.basic_module = nn.ModuleList(BasicModule() for _ in range(count))
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
 
@@ -93,13 +94,14 @@ class SPyNet(nn.Module):
         return [flow[0] for flow in flows], [flow[1] for flow in flows]
 
     def _pyramid(self, frames: torch.Tensor) -> list[torch.Tensor]:
-        """Normalised copies of `frames` (M, 3, H, W), coarsest first; the sizes are multiples of 32 >> level."""
-        size = [32 * -(-side // 32) for side in frames.shape[2:]]
+        """Normalised copies of `frames` (M, 3, H, W), coarsest first; the sizes are multiples of 2^(levels - 1 - level)."""
+        unit = 2 ** (self.count - 1)
+        size = [unit * -(-side // unit) for side in frames.shape[2:]]
         finest = frames.to(torch.promote_types(frames.dtype, torch.float32))
         if size != list(frames.shape[2:]):
             finest = F.interpolate(finest, size=size, mode="bilinear", align_corners=False)
-        levels = [(finest - self.mean) / self.std]
-        for _ in range(LEVELS - 1):
+        levels = [(finest - self.mean) / self.std if self.normalise else finest]
+        for _ in range(self.count - 1):
             levels.append(F.avg_pool2d(levels[-1], 2))
         return levels[::-1]
 
@@ -113,7 +115,7 @@ class SPyNet(nn.Module):
             # The sum stays in float32 under autocast: only the correction has its rounding.
             flow = flow + module(torch.cat((reference[level], warped, flow), dim=1)).to(flow.dtype)
             if level in self.levels:
-                shrink = 2 ** (LEVELS - 1 - level)
+                shrink = 2 ** (self.count - 1 - level)
                 wanted.append(_resize_flow(flow, max(1, size[0] // shrink), max(1, size[1] // shrink)))
         return wanted[::-1]
 

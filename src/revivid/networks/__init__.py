@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TABLE = {
     "basicvsr": "basicvsr:BasicVSR",
     "basicvsr_plusplus": "basicvsr_plusplus:BasicVSRPlusPlus",
+    "bvc": "bvc:Bvc",
     "cellnet": "cellnet:CellNet",
     "compactinterp": "compactinterp:CompactInterp",
     "compactsr": "compactsr:CompactSR",

@@ -10,10 +10,10 @@ from typing import Literal
 class Traits:
     """Read by the restoration stages, the tiler and the documentation."""
 
-    #: super-resolve, deblur, denoise, deartifact, interpolate
+    #: super-resolve, deblur, denoise, deartifact, interpolate, compress
     tasks: tuple[str, ...]
-    #: How it is called: clip (N,T,C,H,W), image (N,C,H,W), pair (two frames and a time), planes (Y, UV and a CRF).
-    kind: Literal["clip", "image", "pair", "planes"]
+    #: How it is called: clip (N,T,C,H,W), image (N,C,H,W), pair (two frames and a time), planes (Y, UV and a CRF), codec (`Bvc`).
+    kind: Literal["clip", "image", "pair", "planes", "codec"]
     #: Output size over input size.
     scale: int = 1
     #: Channels of one input frame.

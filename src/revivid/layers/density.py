@@ -1,0 +1,115 @@
+"""The factorised density model of learned compression (Balle, Minnen, Singh, Hwang, Johnston, "Variational Image Compression
+with a Scale Hyperprior", ICLR 2018, appendix 6.1), and the integer tables that an entropy coder works with.
+
+A channel's cumulative distribution is c(v) = sigmoid(u(v)), where u rises by construction: matrices are positive, and the
+nonlinearity x + a tanh(x) has a > -1. An integer n drawn at a width h (how far apart integers lie on the density's axis) has the
+probability c((n + 1/2) h) - c((n - 1/2) h).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+#: Sum of a table's frequencies.
+TOTAL = 1 << 16
+#: Symbols of a table at most.
+MAX_SYMBOLS = 127
+#: Probability that the quantiles leave out on either side.
+TAIL = 1e-4
+
+
+class Tables(NamedTuple):
+    """Integer frequencies by channel: symbol `offset[c] + i` has cdf[c, i+1] - cdf[c, i] of 2^16, for i < length[c].
+
+    `cdf` (C, L+1) int32, from 0 to 2^16 and constant from `length` on; `offset`, `length` (C,) int32. Every symbol within
+    the length has a frequency of 1 at least.
+    """
+
+    cdf: Tensor
+    offset: Tensor
+    length: Tensor
+
+
+class FactorisedDensity(nn.Module):
+    """One density per channel; `filters`: hidden values of u's layers. 43 parameters per channel for (3, 3, 3).
+
+    `quantiles` (C, 3): lower tail, median, upper tail, learned by `quantile_loss` alone, with an optimiser of their own.
+    """
+
+    def __init__(self, channels: int, filters: Sequence[int] = (3, 3, 3), spread: float = 10.0) -> None:
+        super().__init__()
+        self.channels = channels
+        sizes = (1, *filters, 1)
+        layers = len(sizes) - 1
+        scale = spread ** (1 / layers)
+        starts = [math.log(math.expm1(1 / scale / size)) for size in sizes[1:]]
+        shapes = [(channels, out, into) for into, out in itertools.pairwise(sizes)]
+        self.matrices = nn.ParameterList(torch.full(shape, start) for shape, start in zip(shapes, starts, strict=True))
+        self.biases = nn.ParameterList(torch.rand(channels, size, 1) - 0.5 for size in sizes[1:])
+        self.factors = nn.ParameterList(torch.zeros(channels, size, 1) for size in filters)
+        self.quantiles = nn.Parameter(torch.tensor([-spread, 0.0, spread]).repeat(channels, 1))
+
+    def logits(self, values: Tensor, detached: bool = False) -> Tensor:
+        """u of `values` (C, 1, M): the cumulative distribution's logit, rising in each row. `detached`: of a constant model."""
+        for layer, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
+            matrix, bias = (matrix.detach(), bias.detach()) if detached else (matrix, bias)
+            values = torch.baddbmm(bias.to(values.dtype), F.softplus(matrix).to(values.dtype), values)
+            if layer < len(self.factors):
+                factor = self.factors[layer].detach() if detached else self.factors[layer]
+                values = values + torch.tanh(factor).to(values.dtype) * torch.tanh(values)
+        return values
+
+    def bits(self, symbols: Tensor, width: Tensor) -> Tensor:
+        """Information of each of `symbols` (N, C, h, w), integers or integers with noise; `width` (N, C, 1, 1)."""
+        with torch.autocast(symbols.device.type, enabled=False):
+            symbols, width = symbols.float(), width.float()
+            ends = torch.stack(((symbols - 0.5) * width, (symbols + 0.5) * width))
+            flat = ends.permute(2, 0, 1, 3, 4).reshape(self.channels, 1, -1)
+            low, high = self.logits(flat).view(self.channels, 2, len(symbols), *symbols.shape[2:]).unbind(1)
+            return log2_mass(low, high).neg().permute(1, 0, 2, 3)
+
+    def quantile_loss(self) -> Tensor:
+        """How far the quantiles are from theirs, summed; its gradient reaches the quantiles only."""
+        logit = math.log(TAIL / (1 - TAIL))
+        wanted = torch.tensor([logit, 0.0, -logit], device=self.quantiles.device)
+        return (self.logits(self.quantiles[:, None], detached=True)[:, 0] - wanted).abs().sum()
+
+    @torch.no_grad()
+    def table(self, width: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Frequencies (C, MAX_SYMBOLS), first symbols (C,) and numbers of symbols (C,) at `width` (C,), all int64.
+
+        The range reaches twice as far as the tail quantiles, since what lies outside must be clamped and a symbol costs
+        next to nothing in it. Frequencies add up to `TOTAL`; those beyond the number of symbols are 0.
+        """
+        width = width.double()
+        half = MAX_SYMBOLS // 2
+        tails = 2 * self.quantiles.double()[:, ::2] / width[:, None]
+        low = (tails.amin(1).floor() - 2).clamp(-half, -2)
+        high = (tails.amax(1).ceil() + 2).clamp(2, half)
+        length = high - low + 1
+        index = torch.arange(MAX_SYMBOLS, dtype=torch.float64, device=width.device)
+        symbols = low[:, None] + index
+        lower, upper = (self.logits(((symbols + end) * width[:, None])[:, None])[:, 0] for end in (-0.5, 0.5))
+        inside = index < length[:, None]
+        mass = torch.where(inside, log2_mass(lower, upper).exp2(), 0.0)
+        mass = mass / mass.sum(1, keepdim=True)
+        frequencies = torch.where(inside, 1 + torch.floor(mass * (TOTAL - length[:, None])), 0.0).long()
+        # What rounding down left over goes where it matters least.
+        frequencies.scatter_add_(1, frequencies.argmax(1, keepdim=True), TOTAL - frequencies.sum(1, keepdim=True))
+        return frequencies, low.long(), length.long()
+
+
+def log2_mass(low: Tensor, high: Tensor) -> Tensor:
+    """log2(sigmoid(high) - sigmoid(low)) for high > low, without cancellation at either tail.
+
+    sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)).
+    """
+    gap = (high - low).clamp(min=1e-9)
+    return (F.logsigmoid(high) + F.logsigmoid(-low) + torch.log(-torch.expm1(-gap))) / math.log(2)

@@ -1,0 +1,196 @@
+"""BVC: the learned codec for blurry video (Argaw, Kim, Kweon, "Blurry Video Compression", WACV 2024; the second paper).
+
+    encoder                                                              decoder
+    x^ = enhance(B) = B + AE_blur(VENet(B))
+    f  = flow(x^, ref) + FRNet(x^, ref, flow)            Eqs. 3, 4
+    m  = integers of E_flow(f)              -- motion -->                f^ = D_flow(m)
+                                                                         x- = MCNet(warp(ref, f^), ref, f^)    Eq. 8
+    q  = integers of E_res(x^ - x-)         -- residual -->              x  = x- + D_res(q)
+
+`ref` is the frame decoded before. Two sizes: `paper` as published (parts in `bvc_paper`) and `compact` for a CPU (`bvc_compact`),
+of the same structure. The encoder runs the decoder's own code, so both have the same frames on one machine.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ShapeError, UsageError
+from ..layers.density import Tables
+from ..layers.latent_coder import LatentCoder, Quantise
+from ..layers.rdn import ResidualDenseNetwork
+from ..layers.warp import backward_warp
+from . import bvc_compact, bvc_paper
+from .traits import Traits
+
+#: Side of a latent's cell in pixels.
+LATENT_CELL = 16
+#: The last quality where a network serves several rates.
+RATES = 8
+_COMPACT_MOTION, _COMPACT_RESIDUAL, _COMPACT_BLUR = 32, 96, 48
+
+
+class Coded(NamedTuple):
+    """A coded frame: integers of both latents (C, h, w) int16, and what a decoder makes of them, (1, 3, H, W) in [0, 1]."""
+
+    motion: Tensor
+    residual: Tensor
+    decoded: Tensor
+
+
+class Bvc(nn.Module):
+    """The codec's networks. Frames are R'G'B' (1, 3, H, W) in [0, 1] whose sides are multiples of `multiple`.
+
+    `size`: compact or paper. `rates`: qualities 1 to `rates` that one network serves, continuous between; 1: a single one, as
+    published. Ablations (second paper, section 5): `blur_coding` False leaves AE_blur out, x^ = B + VENet(B); `refine` False
+    leaves FRNet out. Raises `UsageError` for hyper-parameters that can't work.
+    """
+
+    #: Sides of frames are multiples of this.
+    multiple = 64
+
+    def __init__(self, size: str = "compact", rates: int = RATES, blur_coding: bool = True, refine: bool = True) -> None:
+        super().__init__()
+        if size not in ("compact", "paper") or rates < 1:
+            raise UsageError(f"BVC can't have size {size!r} with {rates} rates", hint="Sizes: compact, paper; rates 1 or more.")
+        self.size, self.rates = size, rates
+        self.blur_coder: LatentCoder | None = None
+        self.frnet: nn.Module | None = None
+        if size == "compact":
+            self._build_compact(rates, blur_coding, refine)
+        else:
+            self._build_paper(rates, blur_coding, refine)
+        self.traits = Traits(
+            tasks=("compress",),
+            kind="codec",
+            temporal_reach=None,
+            spatial_reach=None,
+            size_multiple=self.multiple,
+            tile_multiple=self.multiple,
+            licence="Apache-2.0",
+            paper="Argaw, Kim, Kweon: Blurry Video Compression, WACV 2024",
+        )
+
+    def _build_compact(self, rates: int, blur_coding: bool, refine: bool) -> None:
+        parts = bvc_compact
+        self.venet: nn.Module = parts.CellUNet((48, 96, 128), down=(1, 1), middle=3, up=(1, 1))
+        if blur_coding:
+            blur = _COMPACT_BLUR
+            self.blur_coder = LatentCoder(parts.blur_encoder(blur), parts.blur_decoder(blur), blur, 1, tabled=False)
+        self.flow: nn.Module = parts.FlowPyramid()
+        if refine:
+            self.frnet = parts.CellFlowRefinement()
+        motion, residual = _COMPACT_MOTION, _COMPACT_RESIDUAL
+        self.motion_coder = LatentCoder(parts.flow_encoder(motion), parts.flow_decoder(motion), motion, rates)
+        self.mcnet: nn.Module = parts.CellCompensation()
+        self.residual_coder = LatentCoder(parts.residual_encoder(residual), parts.residual_decoder(residual), residual, rates)
+
+    def _build_paper(self, rates: int, blur_coding: bool, refine: bool) -> None:
+        parts, channels = bvc_paper, bvc_paper.CHANNELS
+        self.venet = ResidualDenseNetwork(3, 3, blocks=12)
+        if blur_coding:
+            self.blur_coder = LatentCoder(parts.encoder(3, 5), parts.decoder(3, 5), channels, 1, tabled=False)
+        self.flow = parts.PixelFlow()
+        if refine:
+            self.frnet = parts.FlowRefinement(ResidualDenseNetwork(8, 2, blocks=3))
+        self.motion_coder = LatentCoder(parts.encoder(2, 3), parts.decoder(2, 3), channels, rates)
+        self.mcnet = parts.Compensation()
+        self.residual_coder = LatentCoder(parts.encoder(3, 5), parts.decoder(3, 5), channels, rates)
+
+    # What an encoder and a decoder call.
+
+    def latent_shapes(self, height: int, width: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+        """Shapes (C, h, w) of a frame's motion and residual integers. Raises `ShapeError` for sizes off `multiple`."""
+        if height < 1 or width < 1 or height % self.multiple or width % self.multiple:
+            raise ShapeError(f"BVC wants frames of multiples of {self.multiple} pixels, not {width}x{height}")
+        grid = (height // LATENT_CELL, width // LATENT_CELL)
+        return (self.motion_coder.channels, *grid), (self.residual_coder.channels, *grid)
+
+    @torch.no_grad()
+    def enhance(self, frame: Tensor) -> Tensor:
+        """A blurry frame, sharper: VENet and AE_blur, clamped to [0, 1]."""
+        self._check(frame)
+        quality = torch.ones(1, device=frame.device)
+        return self.enhancement(_laid_out(frame), quality, "round")[1].clamp(0, 1)
+
+    @torch.no_grad()
+    def encode(self, enhanced: Tensor, reference: Tensor, quality: float, keep: Tensor | None = None) -> Coded:
+        """Code a frame from the one decoded before it, at a quality of 1 to `rates`.
+
+        `enhanced`: of `enhance`, which is what is to be seen. `keep`: the frame as it came, where its blur is to be preserved
+        (second paper, section 4.3): motion is still that of the enhanced frame. Raises `ShapeError` where sizes don't fit.
+        """
+        self._check(enhanced, reference, *(() if keep is None else (keep,)))
+        enhanced, reference = _laid_out(enhanced), _laid_out(reference)
+        motion = self.motion_coder.quantise(self.motion(enhanced, reference)[1], quality)
+        predicted = self._predicted(motion, reference, quality)
+        wanted = enhanced if keep is None else _laid_out(keep)
+        residual = self.residual_coder.quantise(wanted - predicted, quality)
+        return Coded(motion, residual, self._with_residual(predicted, residual, quality))
+
+    @torch.no_grad()
+    def decode(self, motion: Tensor, residual: Tensor, reference: Tensor, quality: float) -> Tensor:
+        """The frame (1, 3, H, W) of its integers and the frame decoded before it. Raises `ShapeError` where they don't fit."""
+        self._check(reference)
+        shapes = self.latent_shapes(reference.shape[2], reference.shape[3])
+        if (tuple(motion.shape), tuple(residual.shape)) != shapes:
+            raise ShapeError(f"latents of {tuple(motion.shape)} and {tuple(residual.shape)} don't fit {tuple(reference.shape)}")
+        return self._with_residual(self._predicted(motion, _laid_out(reference), quality), residual, quality)
+
+    def tables(self, quality: float) -> tuple[Tables, Tables]:
+        """Integer tables of motion and residual for a quality, read from the checkpoint."""
+        return self.motion_coder.tables(quality), self.residual_coder.tables(quality)
+
+    def update_tables(self) -> None:
+        """Make the integer tables of the densities as they are: after training, before weights are written."""
+        self.motion_coder.update_tables()
+        self.residual_coder.update_tables()
+
+    # The parts, differentiable, for training.
+
+    def enhancement(
+        self, frame: Tensor, quality: Tensor, how: Quantise, noise: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """B + b, B + b^ (not clamped) and the bits of b^ by sample (N,), for B (N, 3, H, W); without AE_blur both are one."""
+        residual = self.venet(frame).float()
+        if self.blur_coder is None:
+            enhanced = frame + residual
+            return enhanced, enhanced, residual.new_zeros(len(frame))
+        coded, bits = self.blur_coder(residual, quality, how, noise)
+        return frame + residual, frame + coded.float(), bits
+
+    def motion(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """The initial flow and the refined one (Eqs. 3, 4) from a frame to its reference, on the motion coder's grid, in pixels."""
+        initial = self.flow(target, reference)
+        return initial, initial if self.frnet is None else initial + self.frnet(target, reference, initial)
+
+    def warped(self, reference: Tensor, flow: Tensor) -> Tensor:
+        """The reference brought to the current frame's grid along a flow on the motion coder's grid."""
+        return backward_warp(reference, bvc_compact.enlarge_flow(flow) if self.size == "compact" else flow, padding="border")
+
+    def compensated(self, warped: Tensor, reference: Tensor, flow: Tensor) -> Tensor:
+        """x- (Eq. 8)."""
+        return self.mcnet(warped, reference, flow).float()
+
+    # What encoder and decoder share.
+
+    def _predicted(self, motion: Tensor, reference: Tensor, quality: float) -> Tensor:
+        flow = self.motion_coder.reconstruct(motion, quality)
+        return self.compensated(self.warped(reference, flow), reference, flow)
+
+    def _with_residual(self, predicted: Tensor, residual: Tensor, quality: float) -> Tensor:
+        return (predicted + self.residual_coder.reconstruct(residual, quality)).clamp(0, 1)
+
+    def _check(self, *frames: Tensor) -> None:
+        for frame in frames:
+            if frame.ndim != 4 or frame.shape[:2] != (1, 3) or frame.shape != frames[0].shape:
+                raise ShapeError(f"BVC wants frames (1, 3, H, W) of one size, not {[tuple(f.shape) for f in frames]}")
+            self.latent_shapes(frame.shape[2], frame.shape[3])
+
+
+def _laid_out(frame: Tensor) -> Tensor:
+    """Plain memory order in float32, whatever the caller had: the same numbers come out of both sides' kernels."""
+    return frame.float().contiguous()

@@ -1,0 +1,225 @@
+"""The parts of the compact BVC: small enough for a CPU, everything on cells of 4x4 pixels and coarser. Our own design.
+
+What the decoder runs: `flow_decoder`, `CellCompensation` and `residual_decoder`; all else belongs to the encoder.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..layers.fused import conv_add, conv_relu
+from ..layers.gdn import GDN
+from ..layers.warp import backward_warp
+
+#: Pixels along a cell's side; flow has one vector per cell.
+CELL = 4
+#: Levels of the flow pyramid, from a sixty-fourth of the picture's size to that of cells.
+FLOW_LEVELS = 5
+#: Flow is divided by this where it enters convolutions beside samples of 0 to 1.
+FLOW_SCALE = 16.0
+_CELL_CHANNELS = 3 * CELL * CELL
+
+
+def cells(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, 16 C, H/4, W/4), channels last in memory."""
+    return F.pixel_unshuffle(x, CELL).contiguous(memory_format=torch.channels_last)
+
+
+class Block(nn.Module):
+    """x + conv3(relu(conv3(x)))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner = nn.Conv2d(width, width, 3, padding=1)
+        self.outer = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.outer.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv_add(self.outer, conv_relu(self.inner, x), x)
+
+
+class CellUNet(nn.Module):
+    """A U-shaped network of residual blocks on cells: what is to be added to a picture (N, 3, H, W), sizes multiples of 16.
+
+    `widths`: channels on each grid, from cells on; `down`, `up`: blocks on each grid but the coarsest; `middle`: on that one.
+    Untrained it answers zero.
+    """
+
+    def __init__(self, widths: Sequence[int], down: Sequence[int], middle: int, up: Sequence[int]) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(_CELL_CHANNELS, widths[0], 3, padding=1)
+        pairs = list(itertools.pairwise(widths))
+        self.shrink = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
+        self.grow = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairs)
+        self.down = nn.ModuleList(_blocks(width, count) for width, count in zip(widths, down, strict=False))
+        self.middle = _blocks(widths[-1], middle)
+        self.up = nn.ModuleList(_blocks(width, count) for width, count in zip(widths, up, strict=False))
+        self.head = nn.Conv2d(widths[0], _CELL_CHANNELS, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    def forward(self, picture: Tensor) -> Tensor:
+        x, skips = self.stem(cells(picture - 0.5)), []
+        for blocks, shrink in zip(self.down, self.shrink, strict=True):
+            skips.append(blocks(x))
+            x = shrink(skips[-1])
+        x = self.middle(x)
+        for blocks, grow, skip in zip(reversed(self.up), reversed(self.grow), reversed(skips), strict=True):
+            x = blocks(F.pixel_shuffle(grow(x), 2) + skip)
+        return F.pixel_shuffle(self.head(x), CELL)
+
+
+class FlowPyramid(nn.Module):
+    """Flow from a picture to its reference, one vector per cell, in pixels: a pyramid of five levels with shared weights.
+
+    Each level sees its target, the reference warped by the flow so far, and that flow, and answers a correction.
+    """
+
+    def __init__(self, width: int = 32, depth: int = 3) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(8, width, 3, padding=1), nn.ReLU(inplace=True)]
+        for _ in range(depth):
+            layers += [nn.Conv2d(width, width, 3, padding=1), nn.ReLU(inplace=True)]
+        self.level = nn.Sequential(*layers, nn.Conv2d(width, 2, 3, padding=1))
+
+    def forward(self, target: Tensor, reference: Tensor) -> Tensor:
+        """(N, 3, H, W) twice, sizes multiples of 64 -> (N, 2, H/4, W/4)."""
+        pairs = [tuple(F.avg_pool2d(picture, CELL) for picture in (target, reference))]
+        for _ in range(FLOW_LEVELS - 1):
+            pairs.append(tuple(F.avg_pool2d(picture, 2) for picture in pairs[-1]))
+        flow = target.new_zeros(len(target), 2, *pairs[-1][0].shape[2:])
+        for level, (small, support) in enumerate(reversed(pairs)):
+            if level:
+                flow = 2 * F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
+            warped = backward_warp(support, flow, padding="border")
+            seen = torch.cat((small, warped, flow / FLOW_SCALE), 1)
+            flow = flow + self.level(seen.contiguous(memory_format=torch.channels_last)).float()
+        return CELL * flow
+
+
+class CellFlowRefinement(nn.Module):
+    """FRNet (Eq. 3) on cells: what is to be added to the flow, from target, reference warped by it and the flow itself."""
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        self.shrink = nn.Conv2d(2 * _CELL_CHANNELS + 2, width, 3, padding=1)
+        self.block = Block(width)
+        self.head = nn.Conv2d(width, 2, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    def forward(self, target: Tensor, reference: Tensor, flow: Tensor) -> Tensor:
+        warped = backward_warp(reference, enlarge_flow(flow), padding="border")
+        seen = torch.cat((cells(target), cells(warped), flow / FLOW_SCALE), 1)
+        return CELL * self.head(self.block(conv_relu(self.shrink, seen.contiguous(memory_format=torch.channels_last)))).float()
+
+
+class CellCompensation(nn.Module):
+    """MCNet (Eq. 8) on cells and a grid half as fine: the warped frame, improved."""
+
+    def __init__(self, width: int = 32, coarse: int = 64) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(2 * _CELL_CHANNELS + 2, width, 1)
+        self.shrink = nn.Conv2d(width, coarse, 2, stride=2)
+        self.block = Block(coarse)
+        self.grow = nn.Conv2d(coarse, 4 * width, 1)
+        self.join = nn.Conv2d(width, width, 3, padding=1)
+        self.head = nn.Conv2d(width, _CELL_CHANNELS, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    def forward(self, warped: Tensor, reference: Tensor, flow: Tensor) -> Tensor:
+        seen = torch.cat((cells(warped), cells(reference), flow / FLOW_SCALE), 1)
+        fine = self.mix(seen.contiguous(memory_format=torch.channels_last))
+        fine = fine + F.pixel_shuffle(self.grow(self.block(conv_relu(self.shrink, fine))), 2)
+        return warped + F.pixel_shuffle(self.head(conv_relu(self.join, fine)), CELL)
+
+
+class _Cells(nn.Module):
+    """`cells` of half or whole size as a layer."""
+
+    def __init__(self, unit: int) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_unshuffle(x, self.unit).contiguous(memory_format=torch.channels_last)
+
+
+def residual_encoder(channels: int, widths: tuple[int, int] = (48, 80)) -> nn.Module:
+    """A picture's worth of residual (N, 3, H, W) -> (N, channels, H/16, W/16)."""
+    fine, coarse = widths
+    return nn.Sequential(
+        _Cells(2), nn.Conv2d(12, fine, 5, 2, 2), GDN(fine), nn.Conv2d(fine, coarse, 5, 2, 2), GDN(coarse),
+        nn.Conv2d(coarse, channels, 5, 2, 2, bias=False),
+    )  # fmt: skip
+
+
+def residual_decoder(channels: int, widths: tuple[int, int] = (40, 80)) -> nn.Module:
+    """And back."""
+    fine, coarse = widths
+    return nn.Sequential(
+        _up5(channels, coarse), GDN(coarse, inverse=True), _up5(coarse, fine), GDN(fine, inverse=True),
+        nn.Conv2d(fine, _CELL_CHANNELS, 3, padding=1), nn.PixelShuffle(CELL),
+    )  # fmt: skip
+
+
+def flow_encoder(channels: int, width: int = 32) -> nn.Module:
+    """Flow on cells (N, 2, H/4, W/4) -> (N, channels, H/16, W/16)."""
+    return nn.Sequential(
+        _Scaled(1 / FLOW_SCALE), nn.Conv2d(2, width, 3, padding=1), GDN(width), nn.Conv2d(width, width, 3, 2, 1), GDN(width),
+        nn.Conv2d(width, channels, 3, 2, 1, bias=False),
+    )  # fmt: skip
+
+
+def flow_decoder(channels: int, width: int = 32) -> nn.Module:
+    """And back."""
+    return nn.Sequential(
+        _up3(channels, width), GDN(width, inverse=True), _up3(width, width), GDN(width, inverse=True),
+        nn.Conv2d(width, 2, 3, padding=1), _Scaled(FLOW_SCALE),
+    )  # fmt: skip
+
+
+def blur_encoder(channels: int, width: int = 64) -> nn.Module:
+    """Blur residual (N, 3, H, W) -> (N, channels, H/8, W/8): twice as fine as what is sent, since this never is."""
+    return nn.Sequential(
+        _Cells(CELL), nn.Conv2d(_CELL_CHANNELS, width, 5, 2, 2), GDN(width), nn.Conv2d(width, channels, 3, padding=1, bias=False)
+    )
+
+
+def blur_decoder(channels: int, width: int = 64) -> nn.Module:
+    """And back."""
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 3, padding=1), GDN(width, inverse=True), _up5(width, _CELL_CHANNELS), nn.PixelShuffle(CELL)
+    )
+
+
+def enlarge_flow(flow: Tensor) -> Tensor:
+    """Flow on cells as flow on pixels; its vectors are in pixels already."""
+    return F.interpolate(flow, scale_factor=CELL, mode="bilinear", align_corners=False)
+
+
+class _Scaled(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+def _blocks(width: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Block(width) for _ in range(count)))
+
+
+def _up5(into: int, out: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(into, out, 5, 2, 2, 1)
+
+
+def _up3(into: int, out: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(into, out, 3, 2, 1, 1)
