@@ -1,7 +1,7 @@
 """CompactInterp: the frame at any time between two, small enough for a CPU, on the luma of YUV 4:2:0. Our own design.
 
     both frames - halved, halved, halved, halved    state of each cell: motion x and y, mask, and what is worth remembering
-    the time - [level: cells of 32] - x2 - [16] - x2 - [8] - x2 - [4] - motion and mask - full size: `layers.blending`
+    the time - [level: cells of 32] - x2 - [16] - x2 - [8] - x2 - [4] - `layers.dominant` - full size: `layers.blending`
 
     level   both frames, 2x2 pixels to a cell,  +- conv ----------------------------+
             brought to the time by the motion  -+- how unlike after small moves ----+- [conv] - head - added to the state
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ..errors import ShapeError, UsageError
 from ..layers.blending import Time, blend, bring
+from ..layers.dominant import steadied
 from .checks import check_clip
 from .planes import SLOPE
 from .traits import Traits
@@ -34,6 +35,8 @@ _LARGEST = 640 * 1024
 _UNIT = 8
 #: Differences under this, in parts of the range, say little.
 _CONTRAST = 0.01
+#: Squared gradients under this, in parts of the range per pixel, neither.
+_GRADIENT = 1e-5
 #: Luma weights and what limited range makes of black and white: R'G'B' is looked at as the planes are.
 _LUMA, _BLACK, _RANGE = (0.299, 0.587, 0.114), 16 / 255, 219 / 255
 
@@ -117,7 +120,10 @@ class CompactInterp(nn.Module):
     def field(self, luma: Tensor, time: Time, peak: float = 1.0) -> Tensor:
         """Luma of both frames (N,2,H,W), 0 to `peak` -> motion in cells and mask (N,3,h,w), cells of 4 times `reduction`."""
         *_, last = self.estimates(luma, time, peak)
-        return last.field
+        frames = luma.div(peak)
+        for _ in range(reduction(luma).bit_length() - 1):
+            frames = _halved(frames)
+        return steadied(frames[:, :1], frames[:, 1:], last.field, CELLS[-1], time)
 
     @staticmethod
     def pyramid(luma: Tensor, peak: float = 1.0) -> list[Tensor]:
@@ -169,7 +175,7 @@ class _Level(nn.Module):
         super().__init__()
         self.in_cells, self.reach = _UNIT / cell, reach
         self.see = nn.Conv2d(2, width, _SEEN + 2, stride=_SEEN, padding=1)
-        self.match = nn.Conv2d((2 * reach + 1) ** 2, width, 1) if reach else None
+        self.match = nn.Conv2d(((2 * reach + 1) ** 2 if reach else 0) + 3, width, 1)
         self.recall = nn.Conv2d(state, width, 1)
         self.body = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(depth))
         self.head = nn.Conv2d(width, answers, 1)
@@ -185,9 +191,11 @@ class _Level(nn.Module):
         """Both frames (N,2,2h,2w) and the state (N,S,h,w) before -> after; of the last level its first three only."""
         motion = (state[:, :2] * self.in_cells).contiguous()
         brought = torch.cat(bring(frames[:, :1], frames[:, 1:], motion, _SEEN, time), 1)
-        features = self.recall(state).add_(self.see(brought))
-        if self.match is not None:
-            features = features.add_(self.match(differences(brought, self.reach)))
+        hints = [least_squares(brought)]
+        if self.reach:
+            hints.append(differences(brought, self.reach))
+        matched = self.match(torch.cat(hints, 1).contiguous(memory_format=torch.channels_last))
+        features = self.recall(state).add_(self.see(brought)).add_(matched)
         for conv in self.body:
             features = conv(F.leaky_relu_(features, SLOPE))
         return state[:, : self.head.out_channels] + self.head(F.leaky_relu_(features, SLOPE))
@@ -203,4 +211,25 @@ def differences(frames: Tensor, reach: int) -> Tensor:
     moved = F.pad(frames[:, 1:], (reach, reach, reach, reach), mode="replicate").unfold(2, height, 1).unfold(3, width, 1)
     unlike = (moved - frames[:, :1, None, None]).abs_().flatten(1, 3)
     unlike = F.interpolate(unlike, scale_factor=1 / _SEEN, mode="bilinear")
-    return (unlike / (unlike.mean(1, keepdim=True) + _CONTRAST)).sub_(1).contiguous(memory_format=torch.channels_last)
+    return (unlike / (unlike.mean(1, keepdim=True) + _CONTRAST)).sub_(1)
+
+
+def least_squares(frames: Tensor) -> Tensor:
+    """The small move that explains best how the two frames (N,2,2h,2w) differ around each cell, and how sure it is: (N,3,h,w).
+
+    x and y in pixels, up to 2, of the first's content towards the second (Lucas & Kanade, IJCAI 1981), over 3x3 cells; sure is 1,
+    0 where there is nothing to see. Unlike what convolutions make of differences it doesn't depend on contrast.
+    """
+    mean = F.pad(frames.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+    x = (mean[..., 1:-1, 2:] - mean[..., 1:-1, :-2]) / 2
+    y = (mean[..., 2:, 1:-1] - mean[..., :-2, 1:-1]) / 2
+    passed = frames[:, :1] - frames[:, 1:]
+    products = torch.cat((x * x, x * y, y * y, x * passed, y * passed), 1)
+    sums = F.interpolate(products, scale_factor=1 / _SEEN, mode="bilinear")
+    sums = F.avg_pool2d(F.pad(sums, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    xx, xy, yy, xt, yt = sums.split(1, 1)
+    xx, yy = xx + _GRADIENT, yy + _GRADIENT
+    determinant = xx * yy - xy * xy
+    right, down = (yy * xt - xy * yt) / determinant, (xx * yt - xy * xt) / determinant
+    sure = 1 - _GRADIENT * (xx + yy) / determinant
+    return torch.cat((right.clamp(-2, 2), down.clamp(-2, 2), sure.clamp(0, 1)), 1)

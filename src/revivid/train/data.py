@@ -20,8 +20,9 @@ import numpy as np
 import torch
 
 from ..degrade.camera import film, random_move
-from ..degrade.draw import BlurRange, blurred_clip, blurred_photo
-from ..degrade.motion_blur import BlurredPair
+from ..degrade.draw import blurred_clip, blurred_photo
+from ..degrade.motion_blur import HIGH_RATE, BlurredPair, Shutter, film_blurred
+from ..degrade.shot import ShotSettings, random_shot
 from ..errors import CorruptInput, InputNotReadable, RevividError, ShapeError
 from ..media.read import open_video
 from ..media.scale import crop, resize
@@ -35,6 +36,8 @@ CLIP_SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi", ".y4m", ".ts"}
 HOLD_OUT = 12
 #: The smallest degraded picture that is worth training on, in pixels a side.
 MIN_SIDE = 64
+#: 120 frames per second: what moves does so evenly over a few of them.
+_EVEN = Shutter(1, 1)
 
 Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -60,10 +63,15 @@ class DataSettings:
     #: So many consecutive frames are kept instead, from a random place of the scene, so that intra frames are as rare among them
     #: as in long videos. 0: every `keep`-th frame of the whole scene.
     window: int = 0
-    #: Scenes that are taken from one clip, spread over its length.
+    #: Scenes that are taken from one clip, spread over its length, and shots that are made of one photograph.
     clip_scenes: int = 4
+    photo_scenes: int = 1
     #: The fastest camera over a photograph, in ground truth pixels per frame and direction.
     photo_speed: float = 3.0
+    #: With blur and where frames between are wanted: root mean square speeds of the camera in ground truth pixels per 1/24 second,
+    #: drawn evenly in their logarithm.
+    shot_speed_min: float = 1.0
+    shot_speed_max: float = 32.0
     #: Ground truth is cut to at most this, in pixels.
     max_height: int = 384
     max_width: int = 640
@@ -124,7 +132,7 @@ def load(paths: list[Path]) -> list[Scene]:
 def _prepare_one(job: tuple[Path, Path, DataSettings]) -> list[Path]:
     source, cache, settings = job
     made = []
-    scenes = 1 if _is_photo(source) else settings.clip_scenes
+    scenes = settings.photo_scenes if _is_photo(source) else settings.clip_scenes
     for i in range(scenes):
         path = cache / f"{source.name}.{i}.npz"
         if not path.exists():
@@ -187,16 +195,31 @@ def _blurred(source: Path, index: int, settings: DataSettings, rng: np.random.Ge
     if not _is_photo(source):
         return blurred_clip(_clip_scene(source, index, settings, rng), rng)
     photo = read_frames(source, 0.0, 1)
-    return blurred_photo(photo, _view(source, photo, settings), settings.photo_frames, rng)
+    return blurred_photo(photo, _view(source, photo, settings), settings.photo_frames, rng, shots=_shots(settings))
 
 
 def _lively_scene(source: Path, index: int, settings: DataSettings, rng: np.random.Generator) -> Clip:
-    """A clip's scene as it is; a photograph filmed with things moving in front of it, half of the time through a real shutter."""
+    """A clip's scene as it is; a photograph filmed with things moving in front of it, so often that motion is even."""
     if not _is_photo(source):
         return _clip_scene(source, index, settings, rng)
     photo = read_frames(source, 0.0, 1)
     view = _view(source, photo, settings)
-    return blurred_photo(photo, view, settings.photo_frames, rng, BlurRange(sharp=0.5)).blurry
+    seconds = float(settings.photo_frames * _EVEN.period / HIGH_RATE)
+    shot = random_shot((photo.height, photo.width), view, seconds, rng, _shots(settings))
+    return film_blurred(photo, shot, view, settings.photo_frames, _EVEN).truth
+
+
+def _shots(settings: DataSettings) -> ShotSettings:
+    """Things move, zoom and turn as much faster than usual as the camera does."""
+    usual = ShotSettings()
+    faster = settings.shot_speed_max / usual.speed_max
+    return ShotSettings(
+        speed_min=settings.shot_speed_min,
+        speed_max=settings.shot_speed_max,
+        patch_speed_max=usual.patch_speed_max * faster,
+        zoom_speed=usual.zoom_speed * faster,
+        spin=usual.spin * faster,
+    )
 
 
 def _clip_scene(source: Path, index: int, settings: DataSettings, rng: np.random.Generator) -> Clip:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..errors import ShapeError, UsageError
 from ..layers.blending import blend
 from .data import Scene, held_out
-from .losses import charbonnier
+from .losses import charbonnier, log_error
 from .patches import Turn
 from .recipe import TrainingRecipe
 
@@ -29,6 +29,8 @@ _SPANS, _SHARES = ((2, 1), (4, 2), (3, 1), (4, 1)), (0.5, 0.25, 0.15, 0.1)
 _ENOUGH_CHANGE = 25.0
 #: Weight of what each coarse level shows against the result.
 _COARSE_WEIGHT = 0.3
+#: Weight of the result's PSNR in nepers, which makes it about as large as its Charbonnier loss.
+_PSNR_WEIGHT = 0.02
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class InterpolationTask:
         ends, middle, epsilon = part.frames[:, ::2], part.frames[:, 1:2], self.settings.epsilon
         *coarse, last = estimates(ends, part.time)
         # The finest frames that the network sees are half as large.
-        loss = charbonnier(_blended(ends, last.field, 2 * last.cell, part.time), middle, epsilon)
+        made = _blended(ends, last.field, 2 * last.cell, part.time)
+        loss = _PSNR_WEIGHT * log_error(made, middle)
         for (field, frames, cell), truth in zip(coarse, pyramid(middle), strict=False):
             loss = loss + _COARSE_WEIGHT * charbonnier(_blended(frames, field, cell, part.time), truth, epsilon)
         return loss
