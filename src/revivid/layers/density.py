@@ -23,6 +23,7 @@ TOTAL = 1 << 16
 MAX_SYMBOLS = 127
 #: Probability that the quantiles leave out on either side.
 TAIL = 1e-4
+_TAIL_LOGIT = math.log(TAIL / (1 - TAIL))
 
 
 class Tables(NamedTuple):
@@ -40,10 +41,11 @@ class Tables(NamedTuple):
 class FactorisedDensity(nn.Module):
     """One density per channel; `filters`: hidden values of u's layers. 43 parameters per channel for (3, 3, 3).
 
-    `quantiles` (C, 3): lower tail, median, upper tail, learned by `quantile_loss` alone, with an optimiser of their own.
+    `spread`: scale of the logistic distribution that it begins as. `quantiles` (C, 3): lower tail, median and upper tail, learned
+    by `quantile_loss` alone, with an optimiser of their own.
     """
 
-    def __init__(self, channels: int, filters: Sequence[int] = (3, 3, 3), spread: float = 10.0) -> None:
+    def __init__(self, channels: int, filters: Sequence[int] = (3, 3, 3), spread: float = 1.0) -> None:
         super().__init__()
         self.channels = channels
         sizes = (1, *filters, 1)
@@ -54,7 +56,8 @@ class FactorisedDensity(nn.Module):
         self.matrices = nn.ParameterList(torch.full(shape, start) for shape, start in zip(shapes, starts, strict=True))
         self.biases = nn.ParameterList(torch.rand(channels, size, 1) - 0.5 for size in sizes[1:])
         self.factors = nn.ParameterList(torch.zeros(channels, size, 1) for size in filters)
-        self.quantiles = nn.Parameter(torch.tensor([-spread, 0.0, spread]).repeat(channels, 1))
+        tail = -_TAIL_LOGIT * spread
+        self.quantiles = nn.Parameter(torch.tensor([-tail, 0.0, tail]).repeat(channels, 1))
 
     def logits(self, values: Tensor, detached: bool = False) -> Tensor:
         """u of `values` (C, 1, M): the cumulative distribution's logit, rising in each row. `detached`: of a constant model."""
@@ -77,8 +80,7 @@ class FactorisedDensity(nn.Module):
 
     def quantile_loss(self) -> Tensor:
         """How far the quantiles are from theirs, summed; its gradient reaches the quantiles only."""
-        logit = math.log(TAIL / (1 - TAIL))
-        wanted = torch.tensor([logit, 0.0, -logit], device=self.quantiles.device)
+        wanted = torch.tensor([_TAIL_LOGIT, 0.0, -_TAIL_LOGIT], device=self.quantiles.device)
         return (self.logits(self.quantiles[:, None], detached=True)[:, 0] - wanted).abs().sum()
 
     @torch.no_grad()

@@ -125,7 +125,7 @@ class Bvc(nn.Module):
         """
         self._check(enhanced, reference, *(() if keep is None else (keep,)))
         enhanced, reference = _laid_out(enhanced), _laid_out(reference)
-        motion = self.motion_coder.quantise(self.motion(enhanced, reference)[1], quality)
+        motion = self.motion_coder.quantise(self.refined(enhanced, reference, self.flow(enhanced, reference)), quality)
         predicted = self._predicted(motion, reference, quality)
         wanted = enhanced if keep is None else _laid_out(keep)
         residual = self.residual_coder.quantise(wanted - predicted, quality)
@@ -162,10 +162,9 @@ class Bvc(nn.Module):
         coded, bits = self.blur_coder(residual, quality, how, noise)
         return frame + residual, frame + coded.float(), bits
 
-    def motion(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        """The initial flow and the refined one (Eqs. 3, 4) from a frame to its reference, on the motion coder's grid, in pixels."""
-        initial = self.flow(target, reference)
-        return initial, initial if self.frnet is None else initial + self.frnet(target, reference, initial)
+    def refined(self, target: Tensor, reference: Tensor, initial: Tensor) -> Tensor:
+        """The initial flow and what FRNet adds to it (Eqs. 3, 4), on the motion coder's grid, in pixels."""
+        return initial if self.frnet is None else initial + self.frnet(target, reference, initial)
 
     def warped(self, reference: Tensor, flow: Tensor) -> Tensor:
         """The reference brought to the current frame's grid along a flow on the motion coder's grid."""

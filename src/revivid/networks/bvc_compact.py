@@ -47,7 +47,7 @@ class CellUNet(nn.Module):
     """A U-shaped network of residual blocks on cells: what is to be added to a picture (N, 3, H, W), sizes multiples of 16.
 
     `widths`: channels on each grid, from cells on; `down`, `up`: blocks on each grid but the coarsest; `middle`: on that one.
-    Untrained it answers zero.
+    Untrained it answers next to nothing.
     """
 
     def __init__(self, widths: Sequence[int], down: Sequence[int], middle: int, up: Sequence[int]) -> None:
@@ -59,9 +59,7 @@ class CellUNet(nn.Module):
         self.down = nn.ModuleList(_blocks(width, count) for width, count in zip(widths, down, strict=False))
         self.middle = _blocks(widths[-1], middle)
         self.up = nn.ModuleList(_blocks(width, count) for width, count in zip(widths, up, strict=False))
-        self.head = nn.Conv2d(widths[0], _CELL_CHANNELS, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.head = _quiet(nn.Conv2d(widths[0], _CELL_CHANNELS, 3, padding=1))
 
     def forward(self, picture: Tensor) -> Tensor:
         x, skips = self.stem(cells(picture - 0.5)), []
@@ -109,9 +107,7 @@ class CellFlowRefinement(nn.Module):
         super().__init__()
         self.shrink = nn.Conv2d(2 * _CELL_CHANNELS + 2, width, 3, padding=1)
         self.block = Block(width)
-        self.head = nn.Conv2d(width, 2, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.head = _quiet(nn.Conv2d(width, 2, 3, padding=1))
 
     def forward(self, target: Tensor, reference: Tensor, flow: Tensor) -> Tensor:
         warped = backward_warp(reference, enlarge_flow(flow), padding="border")
@@ -129,9 +125,7 @@ class CellCompensation(nn.Module):
         self.block = Block(coarse)
         self.grow = nn.Conv2d(coarse, 4 * width, 1)
         self.join = nn.Conv2d(width, width, 3, padding=1)
-        self.head = nn.Conv2d(width, _CELL_CHANNELS, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.head = _quiet(nn.Conv2d(width, _CELL_CHANNELS, 3, padding=1))
 
     def forward(self, warped: Tensor, reference: Tensor, flow: Tensor) -> Tensor:
         seen = torch.cat((cells(warped), cells(reference), flow / FLOW_SCALE), 1)
@@ -165,7 +159,7 @@ def residual_decoder(channels: int, widths: tuple[int, int] = (40, 80)) -> nn.Mo
     fine, coarse = widths
     return nn.Sequential(
         _up5(channels, coarse), GDN(coarse, inverse=True), _up5(coarse, fine), GDN(fine, inverse=True),
-        nn.Conv2d(fine, _CELL_CHANNELS, 3, padding=1), nn.PixelShuffle(CELL),
+        _quiet(nn.Conv2d(fine, _CELL_CHANNELS, 3, padding=1)), nn.PixelShuffle(CELL),
     )  # fmt: skip
 
 
@@ -181,7 +175,7 @@ def flow_decoder(channels: int, width: int = 32) -> nn.Module:
     """And back."""
     return nn.Sequential(
         _up3(channels, width), GDN(width, inverse=True), _up3(width, width), GDN(width, inverse=True),
-        nn.Conv2d(width, 2, 3, padding=1), _Scaled(FLOW_SCALE),
+        _quiet(nn.Conv2d(width, 2, 3, padding=1)), _Scaled(FLOW_SCALE),
     )  # fmt: skip
 
 
@@ -195,8 +189,9 @@ def blur_encoder(channels: int, width: int = 64) -> nn.Module:
 def blur_decoder(channels: int, width: int = 64) -> nn.Module:
     """And back."""
     return nn.Sequential(
-        nn.Conv2d(channels, width, 3, padding=1), GDN(width, inverse=True), _up5(width, _CELL_CHANNELS), nn.PixelShuffle(CELL)
-    )
+        nn.Conv2d(channels, width, 3, padding=1), GDN(width, inverse=True),
+        _quiet(_up5(width, _CELL_CHANNELS)), nn.PixelShuffle(CELL),
+    )  # fmt: skip
 
 
 def enlarge_flow(flow: Tensor) -> Tensor:
@@ -211,6 +206,13 @@ class _Scaled(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.factor
+
+
+def _quiet(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
+    """A last layer that answers little before it is trained."""
+    nn.init.normal_(layer.weight, std=1e-3)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:

@@ -104,8 +104,8 @@ class ClipTask:
     ) -> tuple[Tensor, Tensor]:
         """Degraded (T,3,size,size) and its truth."""
         times = slice(start, start + self.settings.frames)
-        small = turned(_rgb(scene.degraded[k], times, corner, size))
-        truth = turned(_rgb(scene.truth, times, (self.scale * corner[0], self.scale * corner[1]), self.scale * size))
+        small = turned(rgb(scene.degraded[k], times, corner, size))
+        truth = turned(rgb(scene.truth, times, (self.scale * corner[0], self.scale * corner[1]), self.scale * size))
         return small, truth
 
 
@@ -130,7 +130,7 @@ def _fits(scene: Scene, frames: int, patch: int) -> bool:
     return len(scene.truth[0]) >= frames and min(scene.degraded[0][0].shape[1:]) >= patch
 
 
-def _rgb(planes: Planes, times: slice, corner: tuple[int, int], size: int) -> Tensor:
+def rgb(planes: Planes, times: slice, corner: tuple[int, int], size: int) -> Tensor:
     """(T,3,size,size) of 8-bit planes, as BT.601: both sides of a pair alike."""
     top, left = corner
     full = (slice(top, top + size), slice(left, left + size))

@@ -30,11 +30,12 @@ from ..errors import CorruptInput, OutputExists, UsageError
 from ..networks.precision import best_dtype
 from ..restoration.catalogued import load_catalogued
 from ..weights import catalogue, embedded
-from .data import Scene, load, prepare
+from .codec_settings import CodecSettings, step_decay
+from .data import DataSettings, Scene, load, prepare
 from .plot import plot_log
 from .ranks import Ranks
 from .recipe import TrainingRecipe, TrainSettings, load_recipe
-from .task import task_of
+from .task import groups_of, task_of, terms_of
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -81,11 +82,13 @@ class Training:
             self.network.load_state_dict(load_catalogued(recipe.start).state_dict())
         self.task = task_of(recipe, self.network, scenes)
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
+        groups = groups_of(self.task, self.network)
+        self.rates = [rate for _, rate in groups]
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=self.settings.weight_decay
+            [{"params": parameters} for parameters, _ in groups], lr=0.0, betas=(0.9, 0.99), weight_decay=self.settings.weight_decay
         )
         self.dtype = best_dtype()
-        self.parameters = list(self.network.parameters())
+        self.parameters = [parameter for parameters, _ in groups for parameter in parameters]
         # Parts of a batch side by side, one thread each: threads inside small layers wait for each other, badly on a busy machine.
         self.threads = torch.get_num_threads()
         self.pool = ThreadPoolExecutor(self.threads, "revivid-train", initializer=torch.set_num_threads, initargs=(1,))
@@ -107,6 +110,8 @@ class Training:
         gains = self.task.gains(self.averaged_network())
         self.save()
         line = {"iteration": self.iteration, "loss": loss, "iterations_per_second": round(rate, 3), "gain_db": gains}
+        if terms := terms_of(self.task):
+            line["terms"] = terms
         line["time"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
         with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
@@ -117,8 +122,9 @@ class Training:
     def step(self) -> float:
         """One iteration; returns its loss."""
         batch = self.task.batch(self.iteration)
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.iteration, self.settings)
+        rate = learning_rate(self.iteration, self.settings, self.recipe.codec.decay)
+        for group, factor in zip(self.optimiser.param_groups, self.rates, strict=True):
+            group["lr"] = factor * rate
         self.optimiser.zero_grad()
         loss = torch.zeros(1)
         gradients = [torch.zeros_like(parameter) for parameter in self.parameters]
@@ -133,13 +139,15 @@ class Training:
         self.ranks.sum([loss, *gradients])
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        for group in self.optimiser.param_groups:
+            nn.utils.clip_grad_norm_(group["params"], self.settings.clip_norm)
         self.optimiser.step()
         self.iteration += 1
         # A young mean forgets its random start faster.
         keep = min(self.settings.ema, self.iteration / (self.iteration + 10))
         for key, value in self.network.state_dict().items():
-            self.average[key].lerp_(value, 1 - keep)
+            if value.is_floating_point():
+                self.average[key].lerp_(value, 1 - keep)
         return loss.item()
 
     def _gradients(self, part: Any) -> tuple[float, tuple[Tensor, ...]]:
@@ -154,6 +162,9 @@ class Training:
         """The network with the averaged weights, in eval mode."""
         network = networks.build(self.recipe.network, **self.recipe.hyperparameters)
         network.load_state_dict(self.average)
+        update_tables = getattr(network, "update_tables", None)
+        if update_tables is not None:
+            update_tables()
         return network.eval()
 
     def save(self) -> None:
@@ -177,7 +188,7 @@ class Training:
             state = torch.load(path, weights_only=True)
         except Exception as fault:  # torch raises pickle, zip and runtime errors alike
             raise CorruptInput(f"{path} is damaged: {fault}", hint="Delete it to start afresh.") from fault
-        if state["recipe"] != dataclasses.asdict(self.recipe):
+        if _completed(state["recipe"]) != dataclasses.asdict(self.recipe):
             raise UsageError(f"{path} belongs to another recipe", hint="Resume with the recipe that began it.")
         self.iteration = state["iteration"]
         self.network.load_state_dict(state["network"])
@@ -196,14 +207,22 @@ class Training:
             trained_on=self.task.trained_on,
         )
         path = self.out / f"{self.recipe.name}.safetensors"
-        embedded.write(path, metadata, self.average)
+        embedded.write(path, metadata, self.averaged_network().state_dict())
         return path
 
 
-def learning_rate(iteration: int, settings: TrainSettings) -> float:
-    """Linear warm-up, then half a cosine down to the final rate."""
+def _completed(stored: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint's recipe with the settings that came after it, which had their defaults then."""
+    sections = {"data": DataSettings(), "train": TrainSettings(), "codec": CodecSettings()}
+    return {**stored, **{name: {**dataclasses.asdict(own), **stored.get(name, {})} for name, own in sections.items()}}
+
+
+def learning_rate(iteration: int, settings: TrainSettings, decay: str = "cosine") -> float:
+    """Linear warm-up, then half a cosine down to the final rate, or the steps of `codec_settings.step_decay`."""
     if iteration < settings.warmup:
         return settings.learning_rate * (iteration + 1) / settings.warmup
+    if decay == "steps":
+        return settings.learning_rate * step_decay(iteration / settings.iterations)
     progress = (iteration - settings.warmup) / max(settings.iterations - settings.warmup, 1)
     low = settings.final_learning_rate
     return low + (settings.learning_rate - low) * 0.5 * (1 + math.cos(math.pi * progress))

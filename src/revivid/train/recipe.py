@@ -4,6 +4,7 @@
             hyper-parameters hold where none are given
 [data]      `DataSettings`
 [train]     `TrainSettings`
+[codec]     `CodecSettings`, for the learned codec
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 
 from ..errors import InputNotReadable, UsageError
 from ..weights import catalogue
+from .codec_settings import CodecSettings
 from .data import DataSettings
 
 if sys.version_info >= (3, 11):
@@ -27,6 +29,7 @@ else:
 T = TypeVar("T")
 #: Numbers that may be zero; every other one must be larger.
 MAY_BE_ZERO = {"seed", "warmup", "weight_decay", "final_learning_rate", "ema", "chroma_weight", "crf_min", "window"}
+MAY_BE_ZERO |= {"motion_from", "compensation_from", "residual_from", "enhancement_floor", "flow_weight"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class TrainingRecipe:
     start: str = ""
     data: DataSettings = field(default_factory=DataSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    codec: CodecSettings = field(default_factory=CodecSettings)
 
 
 def load_recipe(path: str | Path) -> TrainingRecipe:
@@ -85,7 +89,7 @@ def load_recipe(path: str | Path) -> TrainingRecipe:
         raise InputNotReadable(f"no training recipe {path}", hint=f"The package has: {', '.join(names())}.") from fault
     except ValueError as fault:
         raise UsageError(f"{path} is not TOML: {fault}") from fault
-    _check_keys(table, {"network", "data", "train"}, str(path))
+    _check_keys(table, {"network", "data", "train", "codec"}, str(path))
     network = dict(table.get("network", {}))
     if not isinstance(network.get("name"), str):
         raise UsageError(f"{path}: [network] wants a name")
@@ -93,7 +97,10 @@ def load_recipe(path: str | Path) -> TrainingRecipe:
     if start:
         network = {**_published(start, name, path), **network}
     data = _section(DataSettings, table.get("data", {}), f"{path} [data]")
-    return TrainingRecipe(path.stem, name, network, start, data, _section(TrainSettings, table.get("train", {}), f"{path} [train]"))
+    train = _section(TrainSettings, table.get("train", {}), f"{path} [train]")
+    codec = _section(CodecSettings, table.get("codec", {}), f"{path} [codec]")
+    codec.check(f"{path} [codec]")
+    return TrainingRecipe(path.stem, name, network, start, data, train, codec)
 
 
 def _published(start: str, name: str, path: Path) -> dict[str, Any]:

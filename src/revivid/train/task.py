@@ -5,13 +5,14 @@ Which task a recipe means follows from what its network declares (`networks.trai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from ..errors import UsageError
 from .clips import ClipTask
+from .codec import CodecTask
 from .data import Scene, held_out
 from .interpolation import InterpolationTask
 from .losses import planes_loss
@@ -49,6 +50,18 @@ class Task(Protocol):
         ...
 
 
+def groups_of(task: Task, network: nn.Module) -> list[tuple[list[nn.Parameter], float]]:
+    """Parameters in groups, each clipped on its own, with a factor on the learning rate: a task's `groups`, or all in one."""
+    groups = getattr(task, "groups", None)
+    return groups(network) if groups is not None else [(list(network.parameters()), 1.0)]
+
+
+def terms_of(task: Task) -> dict[str, float]:
+    """What a task's loss consisted of since the last call; empty for tasks without `terms`."""
+    terms = getattr(task, "terms", None)
+    return terms() if terms is not None else {}
+
+
 def task_of(recipe: TrainingRecipe, network: nn.Module, scenes: list[Scene]) -> Task:
     """The task of a recipe's network. Raises `UsageError` where nothing trains its kind, or recipe and network contradict."""
     kind = str(network.traits.kind)  # type: ignore[union-attr]
@@ -83,6 +96,12 @@ class PlanesTask:
     def batch(self, index: int) -> Batch:
         return self.patches.batch(index)
 
+    def examples(self, count: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """What the network is called with in the first batches, for `restoration.ranges`."""
+        for index in range(count):
+            batch = self.batch(index)
+            yield batch.y, batch.uv, batch.strength
+
     def loss(self, network: nn.Module, part: Batch) -> Tensor:
         y, uv = network(part.y, part.uv, part.strength)
         settings = self.settings
@@ -95,4 +114,4 @@ class PlanesTask:
 
 
 #: `Traits.kind` -> the task.
-TASKS = {"planes": PlanesTask, "clip": ClipTask, "pair": InterpolationTask}
+TASKS = {"planes": PlanesTask, "clip": ClipTask, "pair": InterpolationTask, "codec": CodecTask}

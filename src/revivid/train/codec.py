@@ -1,0 +1,258 @@
+"""Training of the learned codec for blurry video (second paper, section 3.4), on clips of blurry and sharp frames.
+
+    B, X -> enhance -> L_VENet (Eq. 10)
+              x^ (a constant from here) -> motion -> L_M (Eq. 11) -> compensation -> L_MCNet (Eq. 12) -> residual -> L_D (Eq. 13)
+
+Which of the latter three counts is the phase's (Eq. 14, `codec_settings`). A sample is a frame and the enhanced frame before it,
+slightly noisy as if coded; in the last phase a whole clip, each frame predicted from the decoded one. Where a network serves
+several rates every sample has a random quality.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import networks
+from ..errors import ShapeError, UsageError
+from ..layers.density import FactorisedDensity
+from ..networks.bvc import Bvc
+from .clips import rgb
+from .codec_losses import absolute, context_aware, context_weights, decibels, ms_ssim_loss, squared
+from .codec_settings import CodecSettings
+from .data import Scene, held_out
+from .recipe import TrainingRecipe
+
+#: Largest standard deviation, in 8-bit code values, of the noise that stands for coding on the first reference.
+_REFERENCE_NOISE = 4.0
+#: Frames of a held-out scene that validation codes, and pixels a side of its middle at most.
+_SEEN_FRAMES, _SEEN_SIDE = 4, 256
+
+
+@dataclass(frozen=True)
+class CodecBatch:
+    """Clips (N, T, 3, P, P) of 0 to 1, and by sample: quality, the seed of its noise (N,). `progress`: 0 to 1 of the training."""
+
+    blurry: Tensor
+    truth: Tensor
+    quality: Tensor
+    seeds: Tensor
+    progress: float
+
+    def __len__(self) -> int:
+        return len(self.quality)
+
+    def split(self, count: int) -> list[CodecBatch]:
+        """Up to `count` parts of nearly the same number of clips."""
+        parts = min(count, len(self))
+        tensors = (self.blurry, self.truth, self.quality, self.seeds)
+        split = zip(*(tensor.tensor_split(parts) for tensor in tensors), strict=True)
+        return [CodecBatch(blurry, truth, quality, seeds, self.progress) for blurry, truth, quality, seeds in split]
+
+
+class CodecTask:
+    """What the loop asks. Raises `ShapeError` where no scene holds a clip, `UsageError` where recipe and network contradict."""
+
+    def __init__(self, recipe: TrainingRecipe, network: Bvc, scenes: list[Scene]) -> None:
+        self.settings, self.codec, self.rates = recipe.train, recipe.codec, network.rates
+        patch = self.settings.patch
+        if patch % network.multiple or (self.codec.distortion == "ms-ssim" and patch < 161):
+            raise UsageError(f"{recipe.name}: patch = {patch}", hint=f"A multiple of {network.multiple}; 192 or more for MS-SSIM.")
+        fitting = [s for s in scenes if len(s.truth[0]) >= self.settings.frames and min(s.truth[0].shape[1:]) >= patch]
+        self.scenes = [scene for scene in fitting if not held_out(scene.name)]
+        self.held_out = [scene for scene in scenes if held_out(scene.name) and min(scene.truth[0].shape[1:]) >= network.multiple]
+        if not self.scenes:
+            raise ShapeError(
+                f"no scene holds {self.settings.frames} frames of {patch}x{patch}",
+                hint="Choose fewer `frames` or a smaller `patch` in [train], or a longer `window` in [data].",
+            )
+        if self.codec.flow_weights:
+            _load_flow(network, Path(self.codec.flow_weights))
+        self.trained_on = f"{len(self.scenes)} scenes of {len({s.name for s in self.scenes})} photographs and clips, blurred"
+        self.seen: list[dict[str, float]] = []
+
+    def batch(self, index: int) -> CodecBatch:
+        rng = np.random.default_rng([self.settings.seed, index])
+        progress = index / self.settings.iterations
+        frames = self.settings.frames if self.codec.phase(progress) == "clips" else 2
+        pairs = [self._pair(rng, frames) for _ in range(self.settings.batch)]
+        # One sample from each part of the range of qualities: a batch knows them all.
+        places = (np.arange(len(pairs)) + rng.random(len(pairs))) / len(pairs)
+        quality = torch.from_numpy(1 + places * (self.rates - 1)).float()
+        seeds = torch.from_numpy(rng.integers(2**31, size=len(pairs)))
+        blurry, truth = (torch.stack(clips) for clips in zip(*pairs, strict=True))
+        return CodecBatch(blurry, truth, quality, seeds, progress)
+
+    def loss(self, network: Any, part: CodecBatch) -> Tensor:
+        noise = torch.Generator().manual_seed(int(part.seeds[0]))
+        steps = _Steps(self.codec, network, part, noise)
+        reference = steps.first_reference()
+        losses, terms = [], []
+        for t in range(1, part.truth.shape[1]):
+            loss, reference, seen = steps.frame(t, reference)
+            losses.append(loss)
+            terms.append(seen)
+        self.seen.append({key: sum(seen[key] for seen in terms) / len(terms) for key in terms[0]})
+        quantiles = torch.stack([m.quantile_loss() for m in network.modules() if isinstance(m, FactorisedDensity)]).sum()
+        # The quantiles' loss has a gradient of its own, but no place among the numbers that are reported.
+        return torch.stack(losses).mean() + (quantiles - quantiles.detach())
+
+    def groups(self, network: nn.Module) -> list[tuple[list[nn.Parameter], float]]:
+        """Parameters with factors on the learning rate: everything, and the densities' quantiles, which nothing else depends on."""
+        named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
+        quantiles = [parameter for name, parameter in named if name.endswith("quantiles")]
+        return [([p for name, p in named if not name.endswith("quantiles")], 1.0), (quantiles, self.codec.quantile_rate)]
+
+    def terms(self) -> dict[str, float]:
+        """Means of the losses' terms since the last call: `E` and `D` as they are, rates `R_u`, `R_m`, `R_q` in bits per pixel."""
+        seen, self.seen = self.seen, []
+        keys = sorted({key for terms in seen for key in terms})
+        return {key: round(float(np.mean([terms[key] for terms in seen if key in terms])), 6) for key in keys}
+
+    @torch.inference_mode()
+    def gains(self, network: Any) -> dict[str, float]:
+        """PSNR over that of the blurry frames, in dB, of held-out scenes: enhanced, and coded at the lowest, middle and highest
+        quality in groups of four frames after a sharp one; `all` is the mean of the coded ones. Rates go to `terms`."""
+        qualities = sorted({1.0, (1 + self.rates) / 2, float(self.rates)})
+        gains: dict[str, list[float]] = {}
+        for scene in self.held_out:
+            blurry, truth = _middle(scene, network.multiple)
+            enhanced = [network.enhance(frame[None])[0] for frame in blurry]
+            before = [decibels(a, b) for a, b in zip(blurry, truth, strict=True)]
+            gains.setdefault("enhanced", []).append(_mean_gain(enhanced, truth, before))
+            for quality in qualities:
+                decoded, rate = _coded(network, enhanced, quality)
+                gain = _mean_gain(decoded, truth[1:], before[1:])
+                gains.setdefault("all", []).append(gain)
+                gains.setdefault(f"quality {quality:g}", []).append(gain)
+                self.seen.append({f"bpp at quality {quality:g}": rate})
+        return {name: round(float(np.mean(values)), 4) for name, values in gains.items()} or {"all": 0.0}
+
+    def _pair(self, rng: np.random.Generator, frames: int) -> tuple[Tensor, Tensor]:
+        """The most blurred of some random places: blurry and sharp, (T, 3, P, P) each."""
+        places = [self._place(rng, frames) for _ in range(self.settings.candidates)]
+        scene, times, corner = max(places, key=lambda place: _blur(*place, self.settings.patch))
+        turn, mirror, backwards = int(rng.integers(4)), bool(rng.integers(2)), bool(rng.integers(2))
+        made = []
+        for planes in (scene.degraded[0], scene.truth):
+            clip = torch.rot90(rgb(planes, times, corner, self.settings.patch), turn, (2, 3))
+            made.append(clip.flip([d for d, flips in ((0, backwards), (3, mirror)) if flips]))
+        return made[0], made[1]
+
+    def _place(self, rng: np.random.Generator, frames: int) -> tuple[Scene, slice, tuple[int, int]]:
+        scene = self.scenes[rng.integers(len(self.scenes))]
+        count, height, width = scene.truth[0].shape
+        start = int(rng.integers(count - frames + 1))
+        top, left = (2 * int(rng.integers((side - self.settings.patch) // 2 + 1)) for side in (height, width))
+        return scene, slice(start, start + frames), (top, left)
+
+
+class _Steps:
+    """The frames of one part of a batch, one after the other."""
+
+    def __init__(self, codec: CodecSettings, network: Bvc, part: CodecBatch, noise: torch.Generator) -> None:
+        self.codec, self.network, self.part, self.noise = codec, network, part, noise
+        self.phase = codec.phase(part.progress)
+        places = (part.quality - 1) / max(network.rates - 1, 1)
+        self.trade_off = torch.tensor([codec.trade_off(place) for place in places.tolist()])
+        self.pixels = part.truth.shape[-2] * part.truth.shape[-1]
+
+    @torch.no_grad()
+    def first_reference(self) -> Tensor:
+        """The enhanced frame before, with noise as of coding."""
+        first = self.network.enhancement(self.part.blurry[:, 0], self.part.quality, "round")[1]
+        shape = (len(first), 1, 1, 1)
+        sigma = torch.rand(shape, generator=self.noise) * _REFERENCE_NOISE / 255
+        return (first + sigma * torch.randn(first.shape, generator=self.noise)).clamp(0, 1)
+
+    def frame(self, t: int, reference: Tensor) -> tuple[Tensor, Tensor, dict[str, float]]:
+        """Loss of frame `t`, the reference for the next one, and the loss's terms."""
+        blurry, truth, quality = self.part.blurry[:, t], self.part.truth[:, t], self.part.quality
+        drafted, enhanced, blur_bits = self.network.enhancement(blurry, quality, "noise", self.noise)
+        errors = absolute(drafted, truth) + absolute(enhanced, truth)
+        share = self.codec.enhancement_share(self.part.progress)
+        loss = share * self.trade_off * errors + blur_bits / self.pixels
+        terms = {"E": errors.detach().mean(), "R_u": blur_bits.detach().mean() / self.pixels}
+        target = enhanced.detach() if self.codec.stop_gradient else enhanced
+        initial = self.network.flow(target, reference)
+        if not self.codec.flow_weights:
+            warped = self.network.warped(reference, initial)
+            loss = loss + self.codec.flow_weight * self.trade_off * squared(target, warped)
+        if self.phase == "enhancement":
+            return loss.mean(), target.detach(), {key: value.item() for key, value in terms.items()}
+        coding, decoded, more = self._coding(target, truth, reference, initial)
+        terms |= {key: value.detach().mean() for key, value in more.items()}
+        return (loss + coding).mean(), decoded.clamp(0, 1), {key: value.item() for key, value in terms.items()}
+
+    def _coding(
+        self, target: Tensor, truth: Tensor, reference: Tensor, initial: Tensor
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """L_M, L_MCNet or L_D by sample, the decoded frame, and terms by sample."""
+        network, quality = self.network, self.part.quality
+        how = "straight" if self.phase == "clips" else "noise"
+        flow, motion_bits = network.motion_coder(network.refined(target, reference, initial), quality, how, self.noise)
+        rate = motion_bits / self.pixels
+        terms = {"R_m": rate}
+        decoded = network.warped(reference, flow.float())
+        if self.phase == "motion":
+            if self.codec.motion_loss == "context":
+                distortion = context_aware(target, decoded, context_weights(target, truth, self.codec.region))
+            else:
+                distortion = squared(target, decoded)
+        else:
+            decoded = network.compensated(decoded, reference, flow.float())
+            if self.phase != "compensation":
+                residual, residual_bits = network.residual_coder(target - decoded, quality, how, self.noise)
+                terms["R_q"] = residual_bits / self.pixels
+                rate, decoded = rate + terms["R_q"], decoded + residual.float()
+            whole = self.codec.distortion == "ms-ssim" and self.phase != "compensation"
+            distortion = ms_ssim_loss(decoded, target) if whole else squared(decoded, target)
+        terms["D"] = distortion
+        return self.trade_off * distortion + rate, decoded, terms
+
+
+def _load_flow(network: Bvc, path: Path) -> None:
+    """Take a flow network's published weights (keys as SPyNet has them) and keep them as they are."""
+    from safetensors.torch import load_file
+
+    networks.load_published(network.flow.get_submodule("spynet"), load_file(path))
+    network.flow.requires_grad_(False)
+
+
+def _blur(scene: Scene, times: slice, corner: tuple[int, int], patch: int) -> float:
+    rows, columns = slice(corner[0], corner[0] + patch, 4), slice(corner[1], corner[1] + patch, 4)
+    blurry, sharp = (planes[0][times, rows, columns].astype(np.int16) for planes in (scene.degraded[0], scene.truth))
+    return float(np.abs(blurry - sharp).mean())
+
+
+def _middle(scene: Scene, multiple: int) -> tuple[Tensor, Tensor]:
+    """The middle of a scene's first frames, blurry and sharp, in a square of a multiple of `multiple` pixels."""
+    sides = scene.truth[0].shape[1:]
+    size = min(_SEEN_SIDE, *sides) // multiple * multiple
+    corner = ((sides[0] - size) // 4 * 2, (sides[1] - size) // 4 * 2)
+    times = slice(0, _SEEN_FRAMES)
+    return rgb(scene.degraded[0], times, corner, size), rgb(scene.truth, times, corner, size)
+
+
+def _coded(network: Any, enhanced: list[Tensor], quality: float) -> tuple[list[Tensor], float]:
+    """All frames but the first, coded one from the other, and their bits per pixel by the integer tables."""
+    reference, frames, bits = enhanced[0][None], [], 0.0
+    for frame in enhanced[1:]:
+        coded = network.encode(frame[None], reference, quality)
+        for symbols, tables in zip((coded.motion, coded.residual), network.tables(quality), strict=True):
+            index = (symbols.flatten(1).int() - tables.offset[:, None]).long()
+            chosen = tables.cdf.gather(1, index + 1) - tables.cdf.gather(1, index)
+            bits += (16 - torch.log2(chosen.float())).sum().item()
+        reference = coded.decoded
+        frames.append(reference[0])
+    return frames, bits / (len(frames) * math.prod(reference.shape[2:]))
+
+
+def _mean_gain(frames: list[Tensor], truth: Tensor, before: list[float]) -> float:
+    return float(np.mean([decibels(a, b) - was for a, b, was in zip(frames, truth, before, strict=True)]))
