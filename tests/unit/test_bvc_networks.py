@@ -1,0 +1,164 @@
+"""BVC's networks: their sizes, that decoding is encoding's other half, and the three uses of one model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from revivid import networks
+from revivid.errors import ShapeError, UsageError
+from revivid.networks.bvc import Bvc
+from revivid.networks.bvc_compact import enlarge_flow
+
+#: The second paper's Table 1, decoded: parameters by module (specs), and in all.
+PAPER = {
+    "venet": 3_591_619,
+    "blur_coder": 2_576_643,
+    "flow": 1_200_250,
+    "frnet": 1_259_010,
+    "motion_coder": 989_186,
+    "mcnet": 486_467,
+    "residual_coder": 2_576_643,
+}
+DENSITIES = 16_512
+
+
+@pytest.fixture(scope="module")
+def lively() -> Any:
+    """The compact network, random but not silent: with integers other than zero in both latents."""
+    torch.manual_seed(0)
+    network = networks.build("bvc")
+    assert isinstance(network, Bvc)
+    with torch.no_grad():
+        for coder in (network.motion_coder, network.residual_coder):
+            coder.log_gains[0] += 5
+        for name, parameter in network.named_parameters():
+            if name.endswith("weight") and parameter.abs().max() < 0.01:
+                parameter.normal_(std=0.02)
+    network.update_tables()
+    return network.eval()
+
+
+def frames(count: int = 2, height: int = 64, width: int = 128) -> list[Tensor]:
+    torch.manual_seed(1)
+    coarse = torch.rand(count, 3, height // 8, width // 8)
+    return [nn.functional.interpolate(frame[None], scale_factor=8, mode="bicubic").clamp(0, 1) for frame in coarse]
+
+
+def counted(network: nn.Module) -> dict[str, int]:
+    """Parameters by module without densities, and theirs; quantiles serve training only."""
+    named = [(name, p.numel()) for name, p in network.named_parameters() if not name.endswith("quantiles")]
+    counts = {child: sum(n for name, n in named if name.startswith(f"{child}.") and ".density." not in name) for child in PAPER}
+    return counts | {"densities": sum(n for name, n in named if ".density." in name)}
+
+
+def test_paper_size_has_the_published_parameters() -> None:
+    counts = counted(networks.build("bvc", size="paper", rates=1))
+    assert counts == PAPER | {"densities": DENSITIES}
+    assert sum(counts.values()) == pytest.approx(12.74e6, rel=0.02)
+
+
+def test_compact_weights_fit_the_package() -> None:
+    state = networks.build("bvc").state_dict()
+    size = sum(value.numel() * (2 if value.is_floating_point() else value.element_size()) for value in state.values())
+    assert size <= 6e6
+
+
+@pytest.mark.parametrize("size", ["compact", "paper"])
+def test_both_sizes_code_and_decode_to_the_same_frame(size: str) -> None:
+    torch.manual_seed(0)
+    network: Any = networks.build("bvc", size=size).eval()
+    frame, reference = frames(height=64, width=64)
+    coded = network.encode(network.enhance(frame), reference, 3.7)
+    assert (coded.motion.shape, coded.residual.shape) == network.latent_shapes(64, 64)
+    assert torch.equal(network.decode(coded.motion, coded.residual, reference, 3.7), coded.decoded)
+
+
+def test_decoding_is_bit_exact_and_depends_on_every_part(lively: Any) -> None:
+    frame, reference = frames()
+    coded = lively.encode(lively.enhance(frame), reference, 5.0)
+    assert coded.motion.any()
+    assert coded.residual.any()
+    decoded = lively.decode(coded.motion, coded.residual, reference, 5.0)
+    assert torch.equal(decoded, coded.decoded)
+    assert 0 <= decoded.min() <= decoded.max() <= 1
+    others = [
+        lively.decode(coded.motion + 1, coded.residual, reference, 5.0),
+        lively.decode(coded.motion, coded.residual + 1, reference, 5.0),
+        lively.decode(coded.motion, coded.residual, 1 - reference, 5.0),
+        lively.decode(coded.motion, coded.residual, reference, 2.0),
+    ]
+    assert all(not torch.equal(other, decoded) for other in others)
+
+
+def test_memory_layout_changes_nothing(lively: Any) -> None:
+    frame, reference = frames()
+    turned = reference.contiguous(memory_format=torch.channels_last)
+    one, two = (lively.encode(frame, ref, 4.0) for ref in (reference, turned))
+    assert torch.equal(one.decoded, two.decoded)
+    assert torch.equal(one.residual, two.residual)
+
+
+def test_preserving_keeps_motion_and_codes_what_came(lively: Any) -> None:
+    frame, reference = frames()
+    sharper = (frame + 0.3 * (frame - frame.mean())).clamp(0, 1)
+    plain, kept = lively.encode(sharper, reference, 6.0), lively.encode(sharper, reference, 6.0, keep=frame)
+    assert torch.equal(plain.motion, kept.motion)
+    assert not torch.equal(plain.residual, kept.residual)
+    assert torch.equal(lively.encode(sharper, reference, 6.0, keep=sharper).decoded, plain.decoded)
+
+
+def test_integers_lie_within_their_tables(lively: Any) -> None:
+    frame, reference = frames()
+    coded = lively.encode(frame, reference, 8.0)
+    for symbols, tables in zip((coded.motion, coded.residual), lively.tables(8.0), strict=True):
+        low = tables.offset.view(-1, 1, 1)
+        assert (symbols >= low).all()
+        assert (symbols < low + tables.length.view(-1, 1, 1)).all()
+
+
+def test_tables_are_read_from_the_checkpoint(lively: Any) -> None:
+    fresh: Any = networks.build("bvc")
+    networks.load_published(fresh, lively.state_dict())
+    with torch.no_grad():
+        for parameter in fresh.parameters():
+            parameter.zero_()
+    for quality in (1.0, 3.3, 8.0):
+        for mine, theirs in zip(fresh.tables(quality), lively.tables(quality), strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
+
+
+def test_warping_follows_a_flow_on_cells(lively: Any) -> None:
+    (picture,) = frames(1)
+    flow = torch.zeros(1, 2, 16, 32)
+    flow[:, 0] = 3.0
+    assert enlarge_flow(flow).shape == (1, 2, 64, 128)
+    warped = lively.warped(picture, flow)
+    torch.testing.assert_close(warped[..., :-3], picture[..., 3:], atol=1e-4, rtol=0)
+
+
+def test_ablations_leave_their_part_out() -> None:
+    full, plain, direct = (networks.build("bvc", **k) for k in ({}, {"refine": False}, {"blur_coding": False}))
+    assert {key.split(".")[0] for key in full.state_dict()} - {key.split(".")[0] for key in plain.state_dict()} == {"frnet"}
+    assert {key.split(".")[0] for key in full.state_dict()} - {key.split(".")[0] for key in direct.state_dict()} == {"blur_coder"}
+    assert isinstance(direct, Bvc)
+    (picture,) = frames(1)
+    drafted, enhanced, bits = direct.enhancement(picture, torch.ones(1), "round")
+    assert torch.equal(drafted, enhanced)
+    assert bits.item() == 0
+
+
+def test_what_does_not_fit_is_named(lively: Any) -> None:
+    frame, reference = frames()
+    with pytest.raises(ShapeError, match="multiples of 64"):
+        lively.enhance(frame[..., :100])
+    with pytest.raises(ShapeError, match="one size"):
+        lively.encode(frame, reference[..., :64], 4.0)
+    coded = lively.encode(frame, reference, 4.0)
+    with pytest.raises(ShapeError, match="don't fit"):
+        lively.decode(coded.residual, coded.motion, reference, 4.0)
+    with pytest.raises(UsageError, match="huge"):
+        networks.build("bvc", size="huge")
