@@ -17,7 +17,7 @@ BEGIN, END = "<!-- files: made by docs/house.py -->", "<!-- end of files -->"
 FLOORS = {
     "Floor 5, faces": ("__init__.py", "__main__.py", "cli"),
     "Floor 4, what a user asks for, and benchmarks of it": ("bench", "workflows"),
-    "Floor 3, what is made of the crafts": ("pipeline.py", "recipe.py", "restoration", "evaluation", "train"),
+    "Floor 3, what is made of the crafts": ("pipeline.py", "recipe.py", "restoration", "learned", "evaluation", "train"),
     "Floor 2, the crafts; they never import each other": ("networks", "codecs", "degrade", "metrics"),
     "Floor 1, tools without policy": ("media", "layers", "weights"),
     "Floor 0, words everyone uses": ("errors.py", "types.py", "limits.py", "color.py"),

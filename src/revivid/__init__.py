@@ -29,8 +29,8 @@ _PUBLIC = {
     "Recipe": "recipe",
     "StageSpec": "recipe",
     "RevividError": "errors",
-    "open_video": "media.read",
-    "probe": "media.probe",
+    "open_video": "learned.opening",
+    "probe": "learned.opening",
     "compress": "workflows.compress",
     "plan_compress": "workflows.compress",
     "restore": "workflows.restore",
@@ -46,8 +46,8 @@ __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
     from .errors import RevividError as RevividError
-    from .media.probe import probe as probe
-    from .media.read import open_video as open_video
+    from .learned.opening import open_video as open_video
+    from .learned.opening import probe as probe
     from .recipe import Recipe as Recipe
     from .recipe import StageSpec as StageSpec
     from .types import Clip as Clip

@@ -34,7 +34,7 @@ Scale = Annotated[
     str | None, typer.Option(help="Side of the small picture: 1/4, 1/2 or 1; default: 1/4.", autocompletion=complete.scales)
 ]
 CodecName = Annotated[
-    str | None, typer.Option("--codec", help="x265, x264 or av1; default: x265.", autocompletion=complete.codecs)
+    str | None, typer.Option("--codec", help="x265, x264, av1 or bvc (learned); default: x265.", autocompletion=complete.codecs)
 ]
 EncoderPreset = Annotated[
     str | None,

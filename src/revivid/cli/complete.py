@@ -9,7 +9,7 @@ from ..codecs import CODECS
 
 
 def codecs(incomplete: str) -> list[str]:
-    return _starting(incomplete, [name for name in CODECS if name != "ffv1"])
+    return _starting(incomplete, [*(name for name in CODECS if name != "ffv1"), "bvc"])
 
 
 def recipes(incomplete: str) -> list[str]:

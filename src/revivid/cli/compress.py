@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from . import common, job, tasks
+from . import bvc, common, job, tasks
 
 
 def compress(
     ctx: typer.Context,
     source: Annotated[str, typer.Argument(metavar="IN", help="A video file, or - for y4m on standard input.")],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The small file: .mp4, .mkv or .mov.")],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The small file: .mp4, .mkv, .mov; .bvc for bvc.")],
     preset: common.Preset = None,
     crf: common.Crf = None,
     target_psnr: common.TargetPsnr = None,
@@ -23,6 +23,10 @@ def compress(
     encoder_preset: common.EncoderPreset = None,
     codec_params: common.CodecParams = None,
     network: tasks.Networks = None,
+    quality: bvc.Quality = None,
+    gop: bvc.Gop = None,
+    preserve: bvc.Preserve = None,
+    bvc_weights: bvc.Weights = None,
     fps: common.Fps = None,
     start: common.Start = None,
     duration: common.Duration = None,

@@ -38,9 +38,9 @@ def received() -> bool:
 
 def end_now(message: str = MESSAGE) -> None:
     """Remove temporary files and end the process without waiting for any thread."""
-    writing = sys.modules.get("revivid.media.write")
-    if writing is not None:
-        writing.remove_unfinished()
+    outputs = sys.modules.get("revivid.media.unfinished")
+    if outputs is not None:
+        outputs.remove_all()
     with contextlib.suppress(OSError):
         os.write(2, f"{message}\n".encode())
     os._exit(EXIT_CODE)

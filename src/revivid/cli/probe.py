@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,11 +18,12 @@ def probe(
 
     Size, rate, colour, streams, and the recipe that `revivid compress` left in it, by its headers.
     """
-    from ..media.probe import probe as read
+    from ..learned.opening import probe as read
 
     info = read(source)
+    learned = _learned(info.path) if info.codec == "bvc" else None
     if as_json:
-        common.emit("result", **asdict(info), bits_per_pixel=info.bits_per_pixel)
+        common.emit("result", **asdict(info), bits_per_pixel=info.bits_per_pixel, bvc=learned)
         return
     rows = {
         "file": f"{info.path} ({info.container}, {common.human_bytes(info.size_bytes)})",
@@ -37,8 +38,17 @@ def probe(
         "chapters": str(info.chapters),
         "recipe": info.recipe or "none",
     }
+    if learned:
+        rows["bvc"] = f"{learned['mode']}, quality {learned['quality']:g}, groups of up to {learned['gop']} frames"
+        rows["model"] = f"{learned['model']} (sha256 {learned['sha256']})"
     for name, value in rows.items():
         print(f"{name:9} {value}")
     for stream in info.streams:
         extra = ", ".join(filter(None, (stream.language, stream.title, *stream.disposition)))
         print(f"stream {stream.index}  {stream.kind} {stream.codec}{f' ({extra})' if extra else ''}")
+
+
+def _learned(path: str) -> dict[str, Any]:
+    from ..learned.reader import bvc_facts
+
+    return bvc_facts(path)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import common, job, tasks
+from . import bvc, common, job, tasks
 
 
 def restore(
@@ -36,6 +36,8 @@ def restore(
     duration: common.Duration = None,
     no_audio: common.NoAudio = False,
     allow_damaged: common.AllowDamaged = False,
+    conceal: bvc.Conceal = False,
+    bvc_weights: bvc.Weights = None,
     yes: common.Yes = False,
     dry_run: common.DryRun = False,
     as_json: common.Json = False,

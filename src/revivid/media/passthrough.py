@@ -32,6 +32,8 @@ from .timing import RESET, check_time
 _EARLY = 5
 #: Seconds after a cut's end from which nothing of the cut is expected any more.
 _LATE = 10
+#: Title of a track that means nothing.
+FILLER = "revivid filler"
 
 
 @dataclass
@@ -80,7 +82,8 @@ class Passthrough:
     """The other streams of `source` for an output of libavformat's `muxer`, cut to [start, start + duration) and shifted by -start.
 
     `plans` and `notices` are known before anything is written. Raises `UsageError` where an audio track can't be kept. Damage
-    raises `CorruptInput`, or with `allow_damaged` is left out and counted in `errors`.
+    raises `CorruptInput`, or with `allow_damaged` is left out and counted in `errors`. `beside`: the source holds only what once
+    stood beside a picture, so no stream of it is the main video and its times count from zero.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Passthrough:
         duration: Fraction | None = None,
         keep_audio: bool = True,
         allow_damaged: bool = False,
+        beside: bool = False,
     ) -> None:
         self.source = os.fspath(source)
         self.errors = 0
@@ -100,9 +104,9 @@ class Passthrough:
         self._duration = duration
         self._allow_damaged = allow_damaged
         self._container = open_container(source)
-        self._origin = start_of(self._container) + start
-        main = main_video(self._container, self.source)
-        self._streams = {s.index: s for s in self._container.streams if s.index != main.index}
+        self._origin = start if beside else start_of(self._container) + start
+        main = None if beside else main_video(self._container, self.source).index
+        self._streams = {s.index: s for s in self._container.streams if s.index != main and not is_filler(s)}
         self.plans = [plan_stream(stream, muxer, keep_audio) for stream in self._streams.values()]
         self.notices = [plan.note for plan in self.plans if plan.note]
         self._tracks: dict[int, _Track] = {}
@@ -113,6 +117,16 @@ class Passthrough:
     def tags(self) -> dict[str, str]:
         """The source's title and other tags, without its recipe."""
         return without_recipe(dict(self._container.metadata))
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is carried: no stream, no attachment, no chapter."""
+        return all(plan.action == "drop" for plan in self.plans) and not self._chapters()
+
+    @property
+    def has_packets(self) -> bool:
+        """Streams are carried that have packets: attachments have none."""
+        return any(plan.action not in ("drop", "attach", "cover") for plan in self.plans)
 
     def attach(self, output: av.container.OutputContainer) -> None:
         """Add the planned streams, attachments and chapters to an output whose header is not yet written."""
@@ -266,6 +280,11 @@ class Passthrough:
             begin, end = max(begin, Fraction(0)), end if self._duration is None else min(end, self._duration)
             kept.append({**chapter, "start": round(begin / base), "end": round(end / base), "time_base": base})
         return kept
+
+
+def is_filler(stream: Stream) -> bool:
+    """Whether a stream is there only because Matroska files without any packet can't be read."""
+    return stream.metadata.get("title") == FILLER
 
 
 def _picture(source: str, index: int) -> bytes:

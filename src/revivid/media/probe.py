@@ -34,6 +34,13 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         return describe(container, os.fspath(path))
 
 
+def streams_beside(path: str | os.PathLike[str]) -> tuple[tuple[StreamInfo, ...], int, dict[str, str]]:
+    """Streams, number of chapters and tags of a file that holds only what stands beside a picture. Raises as `open_input`."""
+    with open_input(path) as container:
+        streams = tuple(_stream_info(s) for s in container.streams)
+        return streams, len(container.chapters()), dict(container.metadata)
+
+
 def main_video(container: av.container.InputContainer, where: str) -> VideoStream:
     """The first video stream that is not a cover picture; its declared size is checked against the limits."""
     for stream in container.streams.video:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Protocol
 
 import av
 import av.container
@@ -18,7 +19,7 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from ..errors import CorruptInput, TruncatedInput, UsageError
-from ..types import Clip
+from ..types import Clip, VideoInfo
 from . import frames
 from .deinterlace import deinterlaced
 from .integrity import missing_bytes
@@ -56,6 +57,32 @@ class Damage:
         return ", ".join(parts)
 
 
+class Reader(Protocol):
+    """What a job reads from: `VideoReader`, or what reads another kind of file in the same way."""
+
+    path: str
+    info: VideoInfo
+    start: Fraction
+    length: Fraction | None
+    fps: Fraction | None
+    clip_length: int
+    allow_damaged: bool
+    damage: Damage
+    frames: int
+    notices: list[str]
+    #: What a `Passthrough` carries the other streams from, and whether that file holds nothing else; None: nothing to carry.
+    carried_from: str | None
+    carried_alone: bool
+
+    def __iter__(self) -> Iterator[Clip]: ...
+    @property
+    def frame_rate(self) -> Fraction: ...
+    @property
+    def time_base(self) -> Fraction: ...
+    @property
+    def expected_frames(self) -> int | None: ...
+
+
 class VideoReader:
     """An iterable of Clips over one file (or y4m on standard input for `-`); iterate once.
 
@@ -74,9 +101,9 @@ class VideoReader:
         allow_damaged: bool = False,
     ) -> None:
         self.path = os.fspath(path)
-        self.start = _seconds(start, "start", minimum=0) or Fraction(0)
-        self.length = _seconds(duration, "duration", positive=True)
-        self.fps = _seconds(fps, "fps", positive=True)
+        self.start = exact(start, "start", minimum=0) or Fraction(0)
+        self.length = exact(duration, "duration", positive=True)
+        self.fps = exact(fps, "fps", positive=True)
         if clip_length < 1:
             raise UsageError(f"clip_length is {clip_length}, it must be at least 1")
         self.clip_length = clip_length
@@ -85,6 +112,8 @@ class VideoReader:
         self.frames = 0
         self.notices: list[str] = []
         self._pipe = is_pipe(path)
+        self.carried_from = None if self._pipe else self.path
+        self.carried_alone = False
         self._container: av.container.InputContainer | None = None
         self._check_bytes()
         if self._pipe:
@@ -121,14 +150,7 @@ class VideoReader:
     @property
     def expected_frames(self) -> int | None:
         """How many frames will come, by the headers; for progress bars only."""
-        if self.info.duration is None and self.info.frames is None:
-            return None
-        whole = self.info.frames or round((self.info.duration or 0) * self.info.frame_rate)
-        if self.fps or self.length or self.start:
-            seconds = (self.info.duration or whole / self.info.frame_rate) - self.start
-            seconds = min(seconds, self.length) if self.length else seconds
-            return max(0, round(seconds * self.frame_rate))
-        return whole
+        return expected(self.info, self.frame_rate, self.start, self.length)
 
     def _check_bytes(self) -> None:
         if self._pipe:
@@ -232,11 +254,7 @@ class VideoReader:
         if not self.frames and self.damage:
             raise CorruptInput(f"{self.path}: not a single frame can be kept: {self.damage.describe()}")
         if not self.frames:
-            raise UsageError(
-                f"{self.path}: no frame lies between {float(self.start):g} s and "
-                f"{'the end' if self.length is None else f'{float(self.start + self.length):g} s'}",
-                hint=f"The video is {float(self.info.duration or 0):.2f} s long.",
-            )
+            raise nothing_between(self)
 
     def _clip(self, batch: list[Timed]) -> Clip:
         color = self.info.color
@@ -256,21 +274,42 @@ class VideoReader:
         return frame.reformat(width=width, height=height, interpolation="BICUBIC")
 
 
+def nothing_between(reader: Reader) -> UsageError:
+    """The error for a start and a duration between which no frame is shown."""
+    end = "the end" if reader.length is None else f"{float(reader.start + reader.length):g} s"
+    return UsageError(
+        f"{reader.path}: no frame lies between {float(reader.start):g} s and {end}",
+        hint=f"The video is {float(reader.info.duration or 0):.2f} s long.",
+    )
+
+
+def expected(info: VideoInfo, rate: Fraction, start: Fraction, length: Fraction | None) -> int | None:
+    """How many frames will come at `rate` of what lies between, by the headers."""
+    if info.duration is None and info.frames is None:
+        return None
+    whole = info.frames or round((info.duration or 0) * info.frame_rate)
+    if rate == info.frame_rate and not length and not start:
+        return whole
+    seconds = (info.duration or whole / info.frame_rate) - start
+    return max(0, round((min(seconds, length) if length else seconds) * rate))
+
+
 def open_video(path: str | os.PathLike[str], **options: object) -> VideoReader:
     """Open a video for reading; options as `VideoReader`. Iterate over the result for `Clip`s."""
     return VideoReader(path, **options)  # type: ignore[arg-type]
 
 
-def _seconds(
+def exact(
     value: Fraction | float | str | None, name: str, *, minimum: int | None = None, positive: bool = False
 ) -> Fraction | None:
+    """Seconds, or frames per second for the name `fps`, as a fraction. Raises `UsageError` for what is none, or out of range."""
     if value is None:
         return None
     try:
-        exact = Fraction(str(value)) if isinstance(value, float) else Fraction(value)
+        number = Fraction(str(value)) if isinstance(value, float) else Fraction(value)
     except (ValueError, TypeError, ZeroDivisionError) as exc:
         unit = "frames per second" if name == "fps" else "seconds"
         raise UsageError(f"{name} is {value!r}, it must be a number of {unit}") from exc
-    if (positive and exact <= 0) or (minimum is not None and exact < minimum):
-        raise UsageError(f"{name} is {float(exact):g}, it must be {'positive' if positive else f'at least {minimum}'}")
-    return exact
+    if (positive and number <= 0) or (minimum is not None and number < minimum):
+        raise UsageError(f"{name} is {float(number):g}, it must be {'positive' if positive else f'at least {minimum}'}")
+    return number

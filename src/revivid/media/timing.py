@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
+from typing import Any
 
 import av
 
@@ -24,7 +25,8 @@ RESET = Fraction(1)
 class Timed:
     """A decoded frame with its presentation time and duration in seconds; zero is the start of the container."""
 
-    frame: av.VideoFrame
+    #: FFmpeg's frame, or what another decoder makes.
+    frame: Any
     time: Fraction
     duration: Fraction
 

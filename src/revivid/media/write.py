@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, Protocol
 
 import av
 import av.container
@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from ..errors import MissingTool, OutputExists, OutputNotWritable, OutputTooLarge, RevividError, ShapeError, UsageError
 from ..types import Clip, ColorSpec
-from . import frames, metadata
+from . import frames, metadata, unfinished
 from .passthrough import Passthrough
 from .source import is_pipe
 
@@ -30,11 +30,22 @@ from .source import is_pipe
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 #: x265 learns from its third frame how far decoding times lag behind; of fewer frames it hands out whatever lay in memory.
 _X265_NO_DTS = 2
-#: Temporary files of writers at work.
-_unfinished: set[Path] = set()
 #: The movie's own clock counts edits, such as where audio begins before video: milliseconds, the default, would shift it.
 _MOV_OPTIONS = {"movflags": "+faststart", "movie_timescale": "90000"}
 _MUXER_OPTIONS = {"mp4": _MOV_OPTIONS, "mov": _MOV_OPTIONS}
+
+
+class Writer(Protocol):
+    """A context manager that takes Clips and makes a file of them: `VideoWriter`, or what another `Encoding` has."""
+
+    #: Frames written, bytes that they took, and seconds at which the last one ends.
+    frames: int
+    video_bytes: int
+    end: Fraction
+
+    def write(self, clip: Clip) -> None: ...
+    def __enter__(self) -> Writer: ...
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,14 @@ class Encoding:
     odd_sizes: bool = False
     #: The smallest width and height that it encodes.
     min_size: tuple[int, int] = (2, 2)
+
+    def muxer(self, path: str | os.PathLike[str]) -> str:
+        """libavformat's muxer of the output: what else it can carry depends on it. Raises as `muxer_for`."""
+        return muxer_for(path)
+
+    def writer(self, path: str | os.PathLike[str], target: Target, **options: Any) -> Writer:
+        """What encodes Clips so into `path`; options as `VideoWriter`."""
+        return VideoWriter(path, target, self, **options)
 
     def check(self, width: int, height: int, bit_depth: int) -> None:
         """Raise `UsageError` for what this encoder can't take; some take the process down instead of refusing."""
@@ -117,13 +136,6 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False, input
         raise OutputNotWritable(f"{target.parent}: permission denied", hint="Choose a folder that you may write to.")
 
 
-def remove_unfinished() -> None:
-    """Remove the temporary files of all writers, for a process that has to end without waiting for them."""
-    for path in list(_unfinished):
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
 class VideoWriter:
     """Encode Clips into one file; a context manager. Leaving it normally finishes, verifies and renames; an exception removes all.
 
@@ -168,7 +180,7 @@ class VideoWriter:
         self.end = Fraction(0)
         if not self._pipe:
             encoding.check(target.width, target.height, target.color.bit_depth)
-        self._temporary = Path(self.path) if self._pipe else _temporary_beside(Path(self.path))
+        self._temporary = Path(self.path)
 
     def __enter__(self) -> VideoWriter:
         check_output(self.path, overwrite=self.overwrite)
@@ -178,7 +190,7 @@ class VideoWriter:
                 options = {"strict": "-1"}
                 self._output = av.open(_Unseekable(sys.stdout.buffer), mode="w", format="yuv4mpegpipe", options=options)
             else:
-                _unfinished.add(self._temporary)
+                self._temporary = unfinished.begin(Path(self.path))
                 options = _MUXER_OPTIONS.get(self._muxer, {})
                 self._output = av.open(f"file:{self._temporary}", mode="w", format=self._muxer, container_options=options)
             try:
@@ -309,11 +321,7 @@ class VideoWriter:
         size = self._temporary.stat().st_size
         if self._max_bytes is not None and size > self._max_bytes:
             raise OutputTooLarge(self.path, size, self.video_bytes, self._max_bytes)
-        try:
-            self._temporary.replace(self.path)
-        except OSError as exc:
-            raise OutputNotWritable(f"{self.path}: {exc.strerror}") from exc
-        _unfinished.discard(self._temporary)
+        unfinished.place(self._temporary, Path(self.path))
 
     def _verify(self) -> None:
         """Count what is really in the file: a full disk may show only here."""
@@ -337,9 +345,7 @@ class VideoWriter:
         with contextlib.suppress(Exception):
             self._output.close()
         if not self._pipe:
-            with contextlib.suppress(OSError):
-                self._temporary.unlink()
-            _unfinished.discard(self._temporary)
+            unfinished.discard(self._temporary)
 
     @contextlib.contextmanager
     def _reported(self):
@@ -366,8 +372,3 @@ class _Unseekable:
     def write(self, data: bytes) -> int:
         self._stream.write(data)
         return len(data)
-
-
-def _temporary_beside(path: Path) -> Path:
-    name = os.fsencode(path.stem)[:80].decode(errors="ignore")  # file systems count bytes
-    return path.with_name(f".{name}.partial-{uuid.uuid4().hex[:8]}{path.suffix}")

@@ -51,7 +51,7 @@ def names() -> list[str]:
 
 
 def load(name: str) -> tuple[Metadata, dict[str, torch.Tensor]]:
-    """The header and the float32 tensors of the embedded weights `name`. Raises `MissingWeights` and `CorruptWeights`."""
+    """The header and the tensors (float32 or integer) of the weights `name`. Raises `MissingWeights` and `CorruptWeights`."""
     if name not in names():
         raise MissingWeights(f"no weights {name!r} in the package", hint=f"Known: {', '.join(names()) or 'none'}.")
     return read(folder() / f"{name}.safetensors")
@@ -63,7 +63,7 @@ def read(path: Path) -> tuple[Metadata, dict[str, torch.Tensor]]:
         with safe_open(path, framework="pt") as stored:
             metadata = _parse(stored.metadata() or {}, path)
             keys = list(stored.keys())
-            tensors = {key: stored.get_tensor(key).float() for key in keys}
+            tensors = {key: _widened(stored.get_tensor(key)) for key in keys}
     except FileNotFoundError as fault:
         raise MissingWeights(f"no weights at {path}") from fault
     except (SafetensorError, OSError) as fault:
@@ -77,13 +77,18 @@ def describe() -> dict[str, Metadata]:
 
 
 def write(path: Path, metadata: Metadata, tensors: Mapping[str, torch.Tensor], dtype: torch.dtype = torch.float16) -> None:
-    """Store tensors as `dtype` with their metadata; appears whole or not at all."""
+    """Store tensors as `dtype` (integers as they are) with their metadata; appears whole or not at all."""
     header = {key: str(getattr(metadata, key)) for key in KEYS}
     header["hyperparameters"] = json.dumps(metadata.hyperparameters, sort_keys=True)
     partial = path.with_name(path.name + ".partial")
-    save_file({key: value.to(dtype).contiguous() for key, value in tensors.items()}, partial, metadata=header)
+    stored = {key: value.to(dtype) if value.is_floating_point() else value for key, value in tensors.items()}
+    save_file({key: value.contiguous() for key, value in stored.items()}, partial, metadata=header)
     partial.chmod(0o644)  # safetensors makes private files
     partial.replace(path)
+
+
+def _widened(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _parse(header: dict[str, str], path: Path) -> Metadata:

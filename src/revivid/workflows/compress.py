@@ -18,7 +18,7 @@ from ..pipeline import ProgressFunction
 from ..recipe import Recipe, StageSpec
 from ..restoration.stage import Stage
 from ..types import Clip, ColorSpec, VideoInfo
-from . import target
+from . import learned, target
 from .job import Job, JobResult, Plan, open_reader
 from .options import CompressOptions, RestoreOptions, make_compress
 from .tasks import with_networks
@@ -62,6 +62,8 @@ def compress(
     `Recipe`, which `restore` follows. With `target_psnr`, `target_vmaf` or `size` the CRF is found first (see `target`). Raises the
     errors of `revivid.errors`; whatever is raised, no half file is left.
     """
+    if learned.asked(options):
+        return learned.compress_job(source, output, options).run("compress", progress)
     return compress_as(source, output, make_compress(options), RestoreOptions(), progress)
 
 
@@ -90,6 +92,9 @@ def plan_compress(
 
     Where a target is asked for, its CRF is found, as `compress` finds it.
     """
+    if learned.asked(options):
+        job = learned.compress_job(source, output, options)
+        return job.sampled_plan(learned.SAMPLE_FRAMES) if sample else job.plan()
     chosen = make_compress(options)
     found = _found(source, output, chosen, RestoreOptions(), None)
     if found is None:

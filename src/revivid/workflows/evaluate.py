@@ -10,8 +10,9 @@ from pathlib import Path
 from ..errors import ShapeError, UsageError
 from ..evaluation.compare import Comparison, compare_all, frames_of
 from ..evaluation.model import EvaluationReport
+from ..learned.opening import open_video
 from ..media import scale
-from ..media.read import VideoReader
+from ..media.read import Reader
 from ..pipeline import Progress, ProgressFunction, prefetched
 from ..types import Clip
 
@@ -33,8 +34,8 @@ def evaluate(
     """
     if not distorted:
         raise UsageError("nothing to compare", hint="Name the reference first, then one or more videos.")
-    base = VideoReader(reference, start=start, duration=duration)
-    readers = {name: VideoReader(path, start=start, duration=duration) for name, path in _names(distorted).items()}
+    base = open_video(reference, start=start, duration=duration)
+    readers = {name: open_video(path, start=start, duration=duration) for name, path in _names(distorted).items()}
     size = (base.info.width, base.info.height)
     for name, reader in readers.items():
         _check_size(name, (reader.info.width, reader.info.height), size)
@@ -43,7 +44,7 @@ def evaluate(
 
 
 def measured(
-    reference: VideoReader, streams: Mapping[str, Iterable[Clip]], every: int, report: ProgressFunction | None
+    reference: Reader, streams: Mapping[str, Iterable[Clip]], every: int, report: ProgressFunction | None
 ) -> dict[str, Comparison]:
     """`compare_all` of each Nth frame, with all videos read ahead in threads of their own and progress reported."""
     if every < 1:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LimitExceeded, MissingWeights, PartialResult, UsageError
+from ..learned.opening import open_video
 from ..limits import MAX_FRAME_RATE, check_frame_size
 from ..media.passthrough import Passthrough
-from ..media.read import VideoReader
+from ..media.read import Reader
 from ..media.source import is_pipe
 from ..media.weigh import carried_bytes
-from ..media.write import Encoding, Target, VideoWriter, check_output, muxer_for
+from ..media.write import Encoding, Target, check_output, muxer_for
 from ..pipeline import Progress, ProgressFunction, StageFunction, chain, run
 from ..recipe import Recipe
 from ..restoration.stage import Stage
@@ -98,7 +99,7 @@ class JobResult:
 class Job:
     """A planned pass. `plan()` describes it without running, `run()` does it."""
 
-    reader: VideoReader
+    reader: Reader
     output: str
     stages: Sequence[Stage]
     encoding: Encoding
@@ -112,7 +113,7 @@ class Job:
 
     def __post_init__(self) -> None:
         check_output(self.output, overwrite=self.options.overwrite, inputs=(self.reader.path,))
-        self._muxer = muxer_for(self.output)
+        self._muxer = self.encoding.muxer(self.output)
         width, height = self.size
         check_frame_size(width, height, self.output)
         if not is_pipe(self.output):
@@ -181,7 +182,7 @@ class Job:
         clips = islice(chain(open_reader(self.reader.path, self.options), self.stages), -(-frames // self.reader.clip_length))
         with tempfile.TemporaryDirectory(prefix="revivid-sample-") as folder:
             suffix = ".mkv" if is_pipe(self.output) else Path(self.output).suffix
-            with VideoWriter(Path(folder) / f"sample{suffix}", self.target(), self.encoding) as writer:
+            with self.encoding.writer(Path(folder) / f"sample{suffix}", self.target()) as writer:
                 for clip in clips:
                     writer.write(clip)
         factor = expected / writer.frames
@@ -196,10 +197,9 @@ class Job:
         """
         started = time.monotonic()
         check_weights(self.stages)
-        writer = VideoWriter(
+        writer = self.encoding.writer(
             self.output,
             self.target(),
-            self.encoding,
             overwrite=self.options.overwrite,
             passthrough=self._passthrough,
             tags=self._passthrough.tags() if self._passthrough else {},
@@ -236,15 +236,16 @@ class Job:
         return 0 if carried is None else carried_bytes(carried, self._muxer)
 
     def _carry(self) -> Passthrough | None:
-        if is_pipe(self.reader.path) or is_pipe(self.output):
+        if self.reader.carried_from is None or is_pipe(self.output):
             return None
         return Passthrough(
-            self.reader.path,
+            self.reader.carried_from,
             self._muxer,
             start=self.reader.start,
             duration=self.reader.length,
             keep_audio=self.options.audio,
             allow_damaged=self.options.allow_damaged,
+            beside=self.reader.carried_alone,
         )
 
     def _watched(self, watch: StageFunction | None) -> list[StageFunction]:
@@ -307,6 +308,7 @@ def check_lossless(output: str | os.PathLike[str]) -> None:
         raise UsageError(f"{output}: lossless output is FFV1 in Matroska", hint="Name the output .mkv, or choose another codec.")
 
 
-def open_reader(source: str | os.PathLike[str], options: Source) -> VideoReader:
-    """The reader that the options ask for."""
-    return VideoReader(source, start=options.start, duration=options.duration, fps=options.fps, allow_damaged=options.allow_damaged)
+def open_reader(source: str | os.PathLike[str], options: Source) -> Reader:
+    """The reader that the options ask for; a BVC stream is known by how it begins."""
+    chosen = {name: getattr(options, name) for name in ("start", "duration", "fps", "allow_damaged", "conceal")}
+    return open_video(source, weights=options.bvc_weights, **chosen)

@@ -10,7 +10,7 @@ from ..codecs import CODECS
 from ..errors import UsageError
 from ..media.probe import stream_crf
 from ..media.quantiser import mean_quantiser
-from ..media.read import VideoReader
+from ..media.read import Reader
 from ..media.source import is_pipe
 from ..recipe import Recipe, StageSpec
 from ..restoration.auto import choose
@@ -26,7 +26,7 @@ _PLACES, _SAMPLE_FRAMES = ("0.1", "0.5", "0.8"), 5
 
 
 def chosen_specs(
-    reader: VideoReader, recipe: Recipe | None, options: RestoreOptions, conditions: Conditions, notices: list[str]
+    reader: Reader, recipe: Recipe | None, options: RestoreOptions, conditions: Conditions, notices: list[str]
 ) -> tuple[StageSpec, ...]:
     """What was named, what the recipe names, or what the video needs."""
     if options.stages or (recipe is not None and recipe.stages):
@@ -37,6 +37,9 @@ def chosen_specs(
         if not choice.stages:
             notices.append("nothing to restore was found: frames pass as they decode")
         return choice.stages
+    if reader.info.codec == "bvc":
+        notices.append("no stage is named: frames pass as they decode")
+        return ()
     if recipe is None:
         raise UsageError(
             f"{reader.path} carries no recipe, so there is nothing to follow",
@@ -46,7 +49,7 @@ def chosen_specs(
     return ()
 
 
-def _samples(reader: VideoReader, options: RestoreOptions) -> list[Clip]:
+def _samples(reader: Reader, options: RestoreOptions) -> list[Clip]:
     """A few consecutive frames from several places of what is to be restored."""
     if is_pipe(reader.path):
         raise UsageError("--auto has to look at the video first, which a pipe shows only once", hint="Name the stages, or a file.")
@@ -59,12 +62,14 @@ def _samples(reader: VideoReader, options: RestoreOptions) -> list[Clip]:
     return samples
 
 
-def input_crf(reader: VideoReader, recipe: Recipe | None, options: RestoreOptions, notices: list[str]) -> float:
+def input_crf(reader: Reader, recipe: Recipe | None, options: RestoreOptions, notices: list[str]) -> float:
     """x265's CRF that the input's compression is worth, and a notice where that is a guess."""
     if options.input_crf is not None:
         return options.input_crf
     if recipe is not None and recipe.codec in CODECS:
         return recipe.crf * CODECS[recipe.codec].x265_crf_ratio
+    if reader.info.codec == "bvc":
+        return DEFAULT_CRF  # a learned codec's damage is none of x265's
     from_stream = stream_crf(reader.path)
     if from_stream == 0:
         return from_stream

@@ -33,6 +33,10 @@ class Source:
     fps: float | None = None
     #: Keep what decodes of a damaged file, and end with `PartialResult`.
     allow_damaged: bool = False
+    #: Repeat the last good frame in place of each damaged one of a BVC stream, and end with `PartialResult`.
+    conceal: bool = False
+    #: The weight file of a BVC stream's model, where it is none of the package's.
+    bvc_weights: str | None = None
     #: Copy audio tracks; without it they are left out.
     audio: bool = True
     #: Overwrite an output that exists.

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..codecs import encoding
 from ..errors import CorruptInput, UsageError
-from ..media.read import VideoReader
+from ..media.read import Reader
 from ..media.source import is_pipe
 from ..media.write import Encoding
 from ..pipeline import ProgressFunction, chain
@@ -61,7 +61,7 @@ def restore_clips(clips: Iterable[Clip], *stages: StageSpec, input_crf: float = 
     return chain(clips, build_all(stages, Conditions(crf=input_crf)))
 
 
-def restoration_stages(reader: VideoReader, options: RestoreOptions) -> tuple[list[Stage], list[str]]:
+def restoration_stages(reader: Reader, options: RestoreOptions) -> tuple[list[Stage], list[str]]:
     """The stages for a file, ending at the original's size, and what the user should know about the choice."""
     recipe = Recipe.from_json(reader.info.recipe) if reader.info.recipe else None
     notices: list[str] = []
@@ -87,7 +87,7 @@ def restoration_stages(reader: VideoReader, options: RestoreOptions) -> tuple[li
     return stages, notices
 
 
-def _cropping_fits(reader: VideoReader, stages: list[Stage], recipe: Recipe) -> bool:
+def _cropping_fits(reader: Reader, stages: list[Stage], recipe: Recipe) -> bool:
     """The recipe's size is what padding made a little larger; after other stages than its own it means nothing."""
     width, height = reader.info.width, reader.info.height
     for stage in stages:
@@ -115,7 +115,7 @@ def restore_job(source: str | os.PathLike[str], output: str | os.PathLike[str], 
     return Job(reader, os.fspath(output), stages, settings, options, color, notices=notices)
 
 
-def _encoding(reader: VideoReader, output: str, options: RestoreOptions, width: int) -> tuple[str, Encoding]:
+def _encoding(reader: Reader, output: str, options: RestoreOptions, width: int) -> tuple[str, Encoding]:
     color = reader.info.color
     name, crf, preset = _AUTO[color.bit_depth]
     if options.lossless or options.out_codec == "ffv1":

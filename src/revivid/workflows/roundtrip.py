@@ -24,7 +24,7 @@ from ..evaluation.machine import describe_machine
 from ..evaluation.model import CompressedFile, RoundtripReport, Timings, VideoFile
 from ..evaluation.report import HEADLINE_METRIC, write_report
 from ..media.passthrough import Passthrough
-from ..media.read import VideoReader
+from ..media.read import Reader, VideoReader
 from ..media.source import is_pipe
 from ..pipeline import ProgressFunction, chain, prefetched
 from ..recipe import Recipe
@@ -170,7 +170,7 @@ def _suffix(source: str | os.PathLike[str]) -> str:
     return ".mp4"
 
 
-def _restored(restored: Path, small: Path, original: VideoReader, *, paired: bool) -> Iterator[Clip]:
+def _restored(restored: Path, small: Path, original: Reader, *, paired: bool) -> Iterator[Clip]:
     """The frames of the restored file that are those of the original; `paired` where there are as many."""
     clips: Iterable[Clip] = VideoReader(restored)
     if not paired:
@@ -198,7 +198,7 @@ def _crops(
     return rows
 
 
-def _source_file(original: VideoReader, scores: Comparison, frames: int) -> VideoFile:
+def _source_file(original: Reader, scores: Comparison, frames: int) -> VideoFile:
     info = original.info
     whole = not (original.start or original.length or original.fps)
     measured_span = scores.times[-1] - scores.times[0] + 1 / original.frame_rate

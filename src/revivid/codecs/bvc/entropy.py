@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import constriction
+import constriction  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
 
 from .gop import CodedFrame
 
-_stream = constriction.stream
+_stream: Any = constriction.stream  # pyright: ignore[reportAttributeAccessIssue]
 
 #: Tables are cumulative counts out of 2^16.
 TOTAL = 1 << 16
@@ -110,7 +110,8 @@ class LatentCoder:
     def encode(self, motion: np.ndarray, residual: np.ndarray) -> CodedFrame:
         """Raises `ValueError` for another shape, or a value beside its table."""
         if motion.shape != self.motion_shape or residual.shape != self.residual_shape:
-            raise ValueError(f"latents of {motion.shape} and {residual.shape}, {self.motion_shape} and {self.residual_shape} expected")
+            wanted = f"{self.motion_shape} and {self.residual_shape}"
+            raise ValueError(f"latents of {motion.shape} and {residual.shape}, {wanted} expected")
         coder = _stream.queue.RangeEncoder()
         self.motion.encode(coder, motion)
         self.residual.encode(coder, residual)

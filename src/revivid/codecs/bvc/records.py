@@ -19,7 +19,7 @@ from typing import BinaryIO
 from ...errors import CorruptStream, InputNotReadable
 from . import header as headers
 from .header import Header
-from .varint import Cursor, signed, unsigned
+from .varint import MAX_NUMBER, Cursor, signed, unsigned
 
 GOP, SIDE, END = b"GOP ", b"SIDE", b"END "
 #: Kind, number of the record, frames in it, bytes of its payload, CRC-32 of the payload, CRC-32 of these fields.
@@ -49,13 +49,17 @@ class Record:
 
 @dataclass(frozen=True)
 class Entry:
-    """What END says about one record; `pts` is the time of its first frame in ticks (0 for SIDE)."""
+    """What END says about one record."""
 
     kind: bytes
+    #: Place of its first byte in the stream, and bytes with its head.
     offset: int
     length: int
-    frames: int
-    pts: int
+    #: CRC-32 of the stream's payloads up to its end.
+    crc: int
+    #: Frames, and the tick at which the first is shown; 0 for SIDE.
+    frames: int = 0
+    pts: int = 0
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ class RecordWriter:
         fields = _RECORD.pack(kind, self._count, frames, len(payload), self._crc, 0)[:-4]
         self._put(fields + zlib.crc32(fields).to_bytes(4, "little") + payload)
         if kind != END:
-            self._entries += (b"\x01" if kind == GOP else b"\x00") + unsigned(len(payload))
+            self._entries += (b"\x01" if kind == GOP else b"\x00") + unsigned(len(payload)) + self._crc.to_bytes(4, "little")
         self._count += 1
 
     def _put(self, data: bytes) -> None:
@@ -152,7 +156,7 @@ class RecordReader:
         self.where = where
         self.forgiving = forgiving
         self.header, stored = self._read_header()
-        self._crc = zlib.crc32(stored)
+        self._crc = self._header_crc = zlib.crc32(stored)
         self._position = self._first = len(stored)
         self._number = 0
         self._gops = 0
@@ -187,18 +191,34 @@ class RecordReader:
         finally:
             self._stream.seek(self._position)
 
+    def scan(self) -> Index:
+        """The same from the records' heads, up to the first that is none; for files whose end is missing."""
+        entries: list[Entry] = []
+        offset, frames = self._first, 0
+        try:
+            while True:
+                self._stream.seek(offset)
+                kind, count, length, crc = self._fields(self._read(_RECORD.size), len(entries))
+                if kind == END:
+                    break
+                pts = Cursor(self._read(min(length, MAX_NUMBER))).signed() if kind == GOP else 0
+                entries.append(Entry(kind, offset, _RECORD.size + length, crc, count, pts))
+                offset, frames = offset + _RECORD.size + length, frames + count
+        except ValueError:
+            pass
+        finally:
+            self._stream.seek(self._position)
+        return Index(tuple(entries), frames, 0)
+
     def jump(self, index: Index, entry: Entry) -> None:
         """Go on reading at this record; what lies between is not looked at."""
         number = index.entries.index(entry)
-        self._number = number
-        self._gops = sum(other.kind == GOP for other in index.entries[:number])
-        self.frames = sum(other.frames for other in index.entries[:number])
-        self._position = self._first
-        if number:
-            self._position = index.entries[number - 1].offset
-            self._stream.seek(self._position)
-            *_, self._crc, _ = self._fields(self._read(_RECORD.size), number - 1)
-            self._position = entry.offset
+        before = index.entries[:number]
+        self._crc = before[-1].crc if before else self._header_crc
+        self._number, self.ended = number, False
+        self._gops = sum(other.kind == GOP for other in before)
+        self.frames = sum(other.frames for other in before)
+        self._position = entry.offset
         self._stream.seek(self._position)
 
     def _read_header(self) -> tuple[Header, bytes]:
@@ -213,7 +233,7 @@ class RecordReader:
     def _next(self) -> Record:
         offset = self._position
         with located(self.where, offset, self._gops):
-            kind, frames, length, crc, _ = self._fields(self._read(_RECORD.size), self._number)
+            kind, frames, length, crc = self._fields(self._read(_RECORD.size), self._number)
             payload = self._read(length)
             intact = zlib.crc32(payload, self._crc) == crc
             if not intact and not self.forgiving:
@@ -223,7 +243,7 @@ class RecordReader:
             self._position = offset + _RECORD.size + length
             return record
 
-    def _fields(self, stored: bytes, number: int) -> tuple[bytes, int, int, int, int]:
+    def _fields(self, stored: bytes, number: int) -> tuple[bytes, int, int, int]:
         kind, found, frames, length, crc, own = _RECORD.unpack(stored)
         if zlib.crc32(stored[:-4]) != own:
             raise ValueError(f"the head of record {number} is damaged (CRC)")
@@ -232,7 +252,7 @@ class RecordReader:
         limit = self.header.gop if kind == GOP else 0
         if kind not in (GOP, SIDE, END) or length > MAX_PAYLOAD or frames > limit or (kind == GOP and not frames):
             raise ValueError(f"record {number} is none that revivid writes")
-        return kind, frames, length, crc, own
+        return kind, frames, length, crc
 
     def _check_end(self, record: Record) -> None:
         self.ended = True
@@ -264,13 +284,12 @@ class RecordReader:
         stored, payload = self._read(_RECORD.size), self._read(length - _RECORD.size)
         cursor = Cursor(payload[: -_TRAILER.size])
         frames, end, count = cursor.unsigned(), cursor.signed(), cursor.unsigned()
-        kind, *_, crc, _ = self._fields(stored, count)
+        kind, *_, crc = self._fields(stored, count)
         entries = self._entries(cursor, count)
-        before = self._first if not entries else entries[-1].offset
-        whole = entries[-1].offset + entries[-1].length if entries else self._first
-        if kind != END or whole != size - length or sum(entry.frames for entry in entries) != frames:
+        ends = entries[-1].offset + entries[-1].length if entries else self._first
+        if kind != END or ends != size - length or sum(entry.frames for entry in entries) != frames:
             raise ValueError("its index does not fit it")
-        if zlib.crc32(payload, self._crc_at(before, count)) != crc:
+        if zlib.crc32(payload, entries[-1].crc if entries else self._header_crc) != crc:
             raise ValueError("its index is damaged (CRC)")
         return Index(tuple(entries), frames, end)
 
@@ -280,18 +299,13 @@ class RecordReader:
         for _ in range(count):
             kind = GOP if cursor.fixed(1) else SIDE
             length = _RECORD.size + cursor.unsigned()
-            frames = 0
+            crc = cursor.fixed(4)
             if kind == GOP:
                 frames, pts = cursor.unsigned(), pts + cursor.signed()
-            entries.append(Entry(kind, offset, length, frames, pts if kind == GOP else 0))
+                entries.append(Entry(kind, offset, length, crc, frames, pts))
+            else:
+                entries.append(Entry(kind, offset, length, crc))
             offset += length
         if cursor.left:
             raise ValueError("its index is longer than what it lists")
         return entries
-
-    def _crc_at(self, offset: int, count: int) -> int:
-        """The CRC that the last record before END ended with."""
-        if not count:
-            return self._crc
-        self._stream.seek(offset)
-        return self._fields(self._read(_RECORD.size), count - 1)[3]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Bytes of the longest number: 63 bits.
-_LONGEST = 9
+MAX_NUMBER = 9
 
 
 def unsigned(value: int) -> bytes:
@@ -47,7 +47,7 @@ class Cursor:
 
     def unsigned(self) -> int:
         value = 0
-        for place in range(_LONGEST):
+        for place in range(MAX_NUMBER):
             byte = self.take(1)[0]
             value |= (byte & 0x7F) << 7 * place
             if byte < 0x80:

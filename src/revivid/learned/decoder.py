@@ -1,0 +1,105 @@
+"""A BVC stream to pictures, group by group: the inverse of `encoder`, and the only place that decides what to do about damage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from .. import limits
+from ..codecs.bvc import keyframe
+from ..codecs.bvc.gop import CodedFrame, GopReader, Shown
+from ..codecs.bvc.header import Header
+from ..codecs.bvc.records import Record, corrupt, located
+from ..errors import CorruptStream, UsageError
+from ..media.timing import Timed
+from .model import Model
+from .pictures import as_tensor
+
+#: What to do where a stream is damaged: raise, leave damaged frames out, or repeat the last good frame in their place.
+RAISE, DROP, CONCEAL = "raise", "drop", "conceal"
+
+
+class Decoder:
+    """Decodes groups of pictures into frames with their times, as R'G'B' (1, 3, H, W) in [0, 1] of the padded size.
+
+    `damaged` counts frames that did not decode, whether they were left out or replaced.
+
+    Raises `UsageError` where the model's tables are not those that the stream was coded with, as can happen where they are
+    computed and not read from the weights.
+    """
+
+    def __init__(self, model: Model, header: Header, where: str, on_damage: str = RAISE) -> None:
+        self.damaged = 0
+        self._network, self._device = model.network, model.device
+        self._header = header
+        self._where = where
+        self._on_damage = on_damage
+        self._padded = model.padded(header.width, header.height)
+        self._coder = model.coder(header.width, header.height, header.quality)
+        self._last: Timed | None = None
+        if self._coder.tables_crc() != header.tables:
+            raise UsageError(
+                f"{where}: the model {model.name} has other tables here than where the stream was made",
+                hint="The stream can be decoded with the revivid that made it.",
+            )
+
+    def group(self, record: Record, number: int) -> Iterator[Timed]:
+        """The frames of a GOP record, the `number`-th of the stream, one by one."""
+        whole = 0
+        try:
+            with located(self._where, record.offset, number):
+                if not record.intact:
+                    raise ValueError("a group of pictures is damaged (CRC)")
+                for frame in self._frames(record):
+                    whole += 1
+                    self._last = frame
+                    yield frame
+        except CorruptStream:
+            if self._on_damage == RAISE:
+                raise
+            self.damaged += record.frames - whole
+            if self._on_damage == CONCEAL:
+                yield from self._repeated(record.frames - whole)
+
+    def _frames(self, record: Record) -> Iterator[Timed]:
+        group = GopReader(record.payload, record.frames)
+        reference: Tensor | None = None
+        for shown in group.shown:
+            with torch.inference_mode():
+                reference = self._picture(group.frame(), reference)
+            yield self._timed(reference, shown)
+        group.finish()
+
+    def _picture(self, coded: CodedFrame, reference: Tensor | None) -> Tensor:
+        if reference is None:
+            picture = keyframe.decode(coded, *self._padded, self._header.color.bit_depth)
+            return as_tensor(picture, self._device)
+        motion, residual = (torch.from_numpy(latent).to(self._device) for latent in self._coder.decode(coded))
+        return self._network.decode(motion, residual, reference, self._header.quality)
+
+    def _timed(self, picture: Tensor, shown: Shown) -> Timed:
+        time, duration = shown.pts * self._header.time_base, shown.duration * self._header.time_base
+        if abs(time) > limits.MAX_SECONDS or duration > limits.MAX_SECONDS:
+            raise ValueError(f"a frame is shown at {float(time):.6g} s")
+        if self._last is not None and time <= self._last.time:
+            if self._on_damage == RAISE:
+                raise ValueError(f"the clock steps back to {float(time):.3f} s")
+            time = self._last.time + self._header.time_base
+        return Timed(picture, time, duration)
+
+    def _repeated(self, count: int) -> Iterator[Timed]:
+        """The last good frame in place of lost ones, at the stream's mean rate; nothing where there was none yet."""
+        step = 1 / self._header.frame_rate
+        for _ in range(count):
+            if self._last is None:
+                return
+            time = self._last.time + self._last.duration
+            self._last = Timed(self._last.frame, time, step)
+            yield self._last
+
+
+def nothing_decodes(where: str) -> CorruptStream:
+    """The error for a stream of which not a single frame can be kept."""
+    return corrupt(where, "not a single frame of it decodes", None, None)

@@ -1,0 +1,58 @@
+"""Any video file, whichever codec made it: BVC streams are known by how they begin, all others are FFmpeg's affair.
+
+Light to import: the learned codec's libraries come with its first stream.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from ..codecs.bvc.header import MAGIC
+from ..errors import UsageError
+from ..media.read import Reader, VideoReader
+from ..media.source import is_pipe
+from ..types import VideoInfo
+
+
+def open_video(
+    path: str | os.PathLike[str], *, conceal: bool = False, weights: str | os.PathLike[str] | None = None, **options: object
+) -> Reader:
+    """Open a video (`-`: standard input, as y4m or BVC) and iterate over the result for `Clip`s.
+
+    Options as `media.read.VideoReader`; `conceal` and `weights` as `BvcReader`, for BVC streams.
+    """
+    if is_bvc(path):
+        from .reader import BvcReader
+
+        return BvcReader(path, conceal=conceal, weights=weights, **options)  # type: ignore[arg-type]
+    if conceal:
+        raise UsageError("--conceal is for BVC streams only", hint="--allow-damaged keeps what decodes of other files.")
+    return VideoReader(path, **options)  # type: ignore[arg-type]
+
+
+def probe(path: str | os.PathLike[str]) -> VideoInfo:
+    """Facts about a video file, by its headers. Raises the errors of `media.probe.probe`, and `CorruptStream` for BVC."""
+    if is_bvc(path):
+        from .reader import probe_bvc
+
+        return probe_bvc(path)
+    from ..media import probe as headers
+
+    return headers.probe(path)
+
+
+def is_bvc(path: str | os.PathLike[str]) -> bool:
+    """Whether a file, or what waits on standard input, begins as a BVC stream does. What can't be opened is none."""
+    if is_pipe(path):
+        if sys.stdin is None or sys.stdin.isatty():
+            return False
+        front = sys.stdin.buffer.peek(len(MAGIC))[: len(MAGIC)]  # type: ignore[attr-defined]
+    else:
+        try:
+            with Path(path).open("rb") as file:
+                front = file.read(len(MAGIC))
+        except (OSError, ValueError):
+            return False
+    return bool(front) and MAGIC.startswith(front)

@@ -1,0 +1,67 @@
+"""`compress` with the learned codec: a video becomes a `.bvc` stream, sharpened on the way or as it is.
+
+    read -> BVC (network, range coder) -> .bvc, the other streams beside the picture
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from ..errors import UsageError
+from ..learned import model
+from ..learned.writer import DEFAULT_GOP, BvcEncoding
+from ..media.source import is_pipe
+from .job import Job, open_reader
+from .options import Source, make
+
+#: The codec's name on the command line.
+CODEC = "bvc"
+#: Frames that the dry run encodes to estimate time and size.
+SAMPLE_FRAMES = 8
+
+
+@dataclass(frozen=True)
+class BvcOptions(Source):
+    """How to compress with BVC."""
+
+    codec: str = CODEC
+    #: 1 (smallest) to 8 (best); fractions are between.
+    quality: float = 4.0
+    #: Frames from one keyframe to the next; scene cuts begin a new group earlier.
+    gop: int = DEFAULT_GOP
+    #: Keep the blur of the input; without it frames are sharpened before they are coded.
+    preserve: bool = False
+
+
+def asked(options: Mapping[str, Any]) -> bool:
+    """Whether these options of `compress` ask for BVC."""
+    return options.get("codec") == CODEC
+
+
+def compress_job(source: str | os.PathLike[str], output: str | os.PathLike[str], given: Mapping[str, Any]) -> Job:
+    """The pass that `compress` makes with BVC, not begun yet. Raises `MissingWeights` where there is no model."""
+    known = [field.name for field in fields(BvcOptions)]
+    given = {name: value for name, value in given.items() if value not in (None, [], ())}
+    others = sorted(set(given) - set(known))
+    if others:
+        raise UsageError(
+            f"--codec {CODEC} has no {', '.join('--' + name.replace('_', '-') for name in others)}",
+            hint="It takes --quality 1 to 8, --gop, --preserve and --bvc-weights.",
+        )
+    options = make(BvcOptions, given)
+    if is_pipe(output):
+        raise UsageError("a compressed file can't go to standard output", hint="Name a file: -o small.bvc")
+    encoding = BvcEncoding(
+        "bvc",
+        {"quality": f"{options.quality:g}", "gop": str(options.gop), "mode": "preserve" if options.preserve else "sharpen"},
+        model=model.load(options.bvc_weights),
+        quality=options.quality,
+        gop=options.gop,
+        preserve=options.preserve,
+    )
+    reader = open_reader(source, options)
+    color = replace(reader.info.color, matrix=reader.info.color.resolved_matrix(reader.info.height))
+    return Job(reader, os.fspath(output), [], replace(encoding, hdr=reader.info.hdr), options, color)
