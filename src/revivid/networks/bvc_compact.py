@@ -78,6 +78,9 @@ class FlowPyramid(nn.Module):
     Each level sees its target, the reference warped by the flow so far, and that flow, and answers a correction.
     """
 
+    #: Pixels of the picture along one of the finest level's.
+    unit = CELL
+
     def __init__(self, width: int = 32, depth: int = 3) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(8, width, 3, padding=1), nn.ReLU(inplace=True)]
@@ -87,17 +90,23 @@ class FlowPyramid(nn.Module):
 
     def forward(self, target: Tensor, reference: Tensor) -> Tensor:
         """(N, 3, H, W) twice, sizes multiples of 64 -> (N, 2, H/4, W/4)."""
+        return self.unit * self.estimates(target, reference)[-1][0]
+
+    def estimates(self, target: Tensor, reference: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """By level, coarsest first: the flow in the level's own pixels, and the pictures of that size that it is between."""
         pairs = [tuple(F.avg_pool2d(picture, CELL) for picture in (target, reference))]
         for _ in range(FLOW_LEVELS - 1):
             pairs.append(tuple(F.avg_pool2d(picture, 2) for picture in pairs[-1]))
         flow = target.new_zeros(len(target), 2, *pairs[-1][0].shape[2:])
-        for level, (small, support) in enumerate(reversed(pairs)):
-            if level:
+        found: list[tuple[Tensor, Tensor, Tensor]] = []
+        for small, support in reversed(pairs):
+            if found:
                 flow = 2 * F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
             warped = backward_warp(support, flow, padding="border")
             seen = torch.cat((small, warped, flow / FLOW_SCALE), 1)
             flow = flow + self.level(seen.contiguous(memory_format=torch.channels_last)).float()
-        return CELL * flow
+            found.append((flow, small, support))
+        return found
 
 
 class CellFlowRefinement(nn.Module):

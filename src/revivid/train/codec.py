@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from .. import networks
 from ..errors import ShapeError, UsageError
 from ..layers.density import FactorisedDensity
+from ..layers.warp import backward_warp
 from ..networks.bvc import Bvc
 from .clips import rgb
 from .codec_losses import absolute, context_aware, context_weights, decibels, ms_ssim_loss, squared
@@ -180,15 +181,21 @@ class _Steps:
         loss = share * self.trade_off * errors + blur_bits / self.pixels
         terms = {"E": errors.detach().mean(), "R_u": blur_bits.detach().mean() / self.pixels}
         target = enhanced.detach() if self.codec.stop_gradient else enhanced
-        initial = self.network.flow(target, reference)
+        initial, missed = self._flow(target, reference)
         if not self.codec.flow_weights:
-            warped = self.network.warped(reference, initial)
-            loss = loss + self.codec.flow_weight * self.trade_off * squared(target, warped)
+            loss = loss + self.codec.flow_weight * self.trade_off * missed
         if self.phase == "enhancement":
             return loss.mean(), target.detach(), {key: value.item() for key, value in terms.items()}
         coding, decoded, more = self._coding(target, truth, reference, initial)
         terms |= {key: value.detach().mean() for key, value in more.items()}
         return (loss + coding).mean(), decoded.clamp(0, 1), {key: value.item() for key, value in terms.items()}
+
+    def _flow(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """The initial flow, and what warping along it misses by sample: at every level that the flow network has, so that coarse
+        ones learn large motion long before fine ones could."""
+        found = self.network.flow.estimates(target, reference)  # type: ignore[operator]
+        errors = [absolute(small, backward_warp(support, flow, padding="border")) for flow, small, support in found]
+        return self.network.flow.unit * found[-1][0], torch.stack(errors).mean(0)  # type: ignore[operator]
 
     def _coding(
         self, target: Tensor, truth: Tensor, reference: Tensor, initial: Tensor

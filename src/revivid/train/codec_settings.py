@@ -37,7 +37,7 @@ class CodecSettings:
     stop_gradient: bool = True
     #: Learning rate of the quantiles over everyone else's.
     quantile_rate: float = 10.0
-    #: Weight of the initial flow's warp loss (Eq. 2), for a flow network that is trained along.
+    #: Weight of what warping along the initial flow misses (mean absolute error), for a flow network that is trained along.
     flow_weight: float = 1.0
     #: Safetensors of a flow network that is kept as it is, such as published weights of the user's; none: it is trained along.
     flow_weights: str = ""
