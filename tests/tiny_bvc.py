@@ -7,13 +7,20 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from revivid.learned.model import Model
+from revivid.learned.reader import BvcReader
+from revivid.learned.writer import BvcEncoding, BvcWriter
+from revivid.media.write import Target
+from revivid.types import Clip, ColorSpec, join
 
 CELL = 16
 _MOST = 12
@@ -77,3 +84,34 @@ def laplacian(channels: int, scale: float) -> TinyTables:
 
 def tiny_model(brighten: float = 0.1) -> Model:
     return Model("tiny", hashlib.sha256(b"tiny").digest(), TinyBvc(brighten))
+
+
+def moving_clip(frames: int = 10, width: int = 70, height: int = 50, bit_depth: int = 8, cut_at: int | None = None) -> Clip:
+    """A pattern that moves; from `cut_at` on another one."""
+    color = ColorSpec(matrix=6, primaries=6, transfer=6, bit_depth=bit_depth)
+    peak = color.peak
+    rows, columns = np.mgrid[0:height, 0:width]
+    halves = (-(-height // 2), -(-width // 2))
+    luma = []
+    for t in range(frames):
+        wave = np.sin((columns + 2 * t) / 11) * np.cos(rows / 7)
+        if cut_at is not None and t >= cut_at:
+            wave = np.sign(np.sin(rows / 3 + t / 5))
+        luma.append((peak * (0.5 + 0.3 * wave)).astype(color.dtype))
+    chroma = [np.full((frames, *halves), int(peak * part), color.dtype) for part in (0.45, 0.55)]
+    times = tuple(Fraction(t, 25) for t in range(frames))
+    return Clip((np.stack(luma), *chroma), times, (Fraction(1, 25),) * frames, color)
+
+
+def write_stream(path: Path, clip: Clip, time_base: Fraction = Fraction(1, 12_800), **settings: Any) -> BvcWriter:
+    """Encode with the tiny model; returns the writer, for what it counted."""
+    target = Target(clip.width, clip.height, clip.color, Fraction(25), time_base)
+    with BvcWriter(path, target, BvcEncoding("bvc", model=tiny_model(), **settings), overwrite=True) as writer:
+        for start in range(0, len(clip), 4):
+            writer.write(clip[start : start + 4])
+    return writer
+
+
+def read_stream(path: Path | str, **options: Any) -> Clip:
+    """Decode with the tiny model."""
+    return join(list(BvcReader(path, model=tiny_model(), **options)))

@@ -115,7 +115,7 @@ def load_for(
     """
     wanted = f"{header.model} (sha256 {header.sha256.hex()[:16]}...)"
     hint = f"Get the weight file {header.model}.safetensors of whoever made the stream, and name it: --bvc-weights FILE"
-    if weights is None and header.model not in embedded.names():
+    if header.model not in embedded.names() and weights is None:
         raise MissingWeights(f"{where} was made with the model {wanted}, which this revivid does not have", hint=hint)
     model = load(header.model if weights is None else weights, device)
     if model.sha256 != header.sha256:

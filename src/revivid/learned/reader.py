@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import torch
 
 from ..codecs.bvc import beside
 from ..codecs.bvc.header import Header
@@ -30,15 +29,16 @@ from ..media.source import check_file, is_pipe
 from ..media.timing import Timed, sampled
 from ..types import Clip, VideoInfo
 from .decoder import CONCEAL, DROP, RAISE, Decoder, nothing_decodes
-from .model import load_for
+from .model import Model, load_for
 from .pictures import planes_of
 
 
 class BvcReader:
     """An iterable of Clips over one BVC stream (`-`: on standard input); iterate once. What it offers is what `VideoReader` does.
 
-    `weights` names the model's weight file where the package has none of that name. `conceal` repeats the last good frame in place
-    of damaged ones, `allow_damaged` leaves them out; either counts them in `damage`. Otherwise damage raises `CorruptStream`.
+    `weights` names the model's weight file where the package has none of that name; `model` is one that is loaded already.
+    `conceal` repeats the last good frame in place of damaged ones, `allow_damaged` leaves them out; either counts them in `damage`.
+    Otherwise damage raises `CorruptStream`.
     Raises `MissingWeights` where the stream was made with another model.
     """
 
@@ -53,7 +53,7 @@ class BvcReader:
         allow_damaged: bool = False,
         conceal: bool = False,
         weights: str | os.PathLike[str] | None = None,
-        device: torch.device | None = None,
+        model: Model | None = None,
     ) -> None:
         self.path = os.fspath(path)
         self.start = exact(start, "start", minimum=0) or Fraction(0)
@@ -72,7 +72,7 @@ class BvcReader:
         self.carried_from = self._extract()
         self.carried_alone = True
         self.info = describe(self.path, self.header, self._index, self.carried_from)
-        self._model = load_for(self.header, self.path, weights, device or torch.device("cpu"))
+        self._model = model or load_for(self.header, self.path, weights)
 
     def __iter__(self) -> Iterator[Clip]:
         with contextlib.nullcontext() if is_pipe(self.path) else self._stream:
