@@ -27,8 +27,8 @@ class Preset:
     about: str
     #: Fields of `workflows.options.CompressOptions` that differ from their defaults.
     compress: Mapping[str, Any]
-    #: What restores, in order.
-    stages: tuple[StageSpec, ...]
+    #: What restores, in order; None: what follows from the scale.
+    stages: tuple[StageSpec, ...] | None
 
 
 @functools.cache
@@ -48,7 +48,6 @@ def preset(name: str) -> Preset:
 
 
 def _preset(name: str, fields: dict[str, Any]) -> Preset:
-    stages = tuple(
-        StageSpec(stage["stage"], {key: value for key, value in stage.items() if key != "stage"}) for stage in fields["stage"]
-    )
+    specs = (StageSpec(stage["stage"], {k: v for k, v in stage.items() if k != "stage"}) for stage in fields.get("stage", ()))
+    stages = tuple(specs) if "stage" in fields else None
     return Preset(name, fields["about"], fields.get("compress", {}), stages)

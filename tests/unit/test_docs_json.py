@@ -40,7 +40,7 @@ def test_plan_and_results() -> None:
 
 
 def test_target() -> None:
-    found = Found(Goal("vmaf", 80.0), 30.0, (Probe(30.0, 1.0),), 1, "x265", (Encode(30.0, 1),)).to_json()
+    found = Found(Goal("vmaf", 80.0), 30.0, (Probe(30.0, 1.0),), 1, "x265", encodes=(Encode(30.0, 1),)).to_json()
     assert first_column("`target`") == set(found)
     text = section("`target`")
     assert all(f"`{name}`" in text for part in ("probes", "encodes") for name in found[part][0])

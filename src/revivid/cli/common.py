@@ -29,9 +29,17 @@ Crf = Annotated[float | None, typer.Option(help="Constant rate factor; default: 
 TargetPsnr = Annotated[float | None, typer.Option(help="In place of a CRF: mean PSNR-Y of the restored video in dB.")]
 TargetVmaf = Annotated[float | None, typer.Option(help="In place of a CRF: mean VMAF of the restored video.")]
 Size = Annotated[str | None, typer.Option(help="In place of a CRF: the small file takes at most this, such as 20MB.")]
-Preset = Annotated[str | None, typer.Option(metavar="NAME", help="A named recipe, such as paper.", autocompletion=complete.recipes)]
+Bitrate = Annotated[str | None, typer.Option(help="In place of a CRF: bits per second of the picture, such as 800k.")]
+Share = Annotated[
+    float | None, typer.Option(help="In place of a CRF: this part of what the codec takes at full size and its default CRF.")
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="A named recipe: smallest, small, balanced, paper.", autocompletion=complete.recipes),
+]
 Scale = Annotated[
-    str | None, typer.Option(help="Side of the small picture: 1/4, 1/2 or 1; default: 1/4.", autocompletion=complete.scales)
+    str | None,
+    typer.Option(help="Side of the small picture: 1/4, 1/2, 1 or auto; default: 1/4.", autocompletion=complete.scales),
 ]
 CodecName = Annotated[
     str | None, typer.Option("--codec", help="x265, x264, av1 or bvc (learned); default: x265.", autocompletion=complete.codecs)

@@ -29,7 +29,7 @@ def out_presets(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def scales(incomplete: str) -> list[str]:
-    return _starting(incomplete, ["1/4", "1/2", "1"])
+    return _starting(incomplete, ["1/4", "1/2", "1", "auto"])
 
 
 def factors(incomplete: str) -> list[str]:
@@ -38,6 +38,10 @@ def factors(incomplete: str) -> list[str]:
 
 def precisions(incomplete: str) -> list[str]:
     return _starting(incomplete, ["fp32", "bf16"])
+
+
+def backends(incomplete: str) -> list[str]:
+    return _starting(incomplete, ["auto", "torch", "openvino", "openvino-int8"])
 
 
 def weights(incomplete: str) -> list[str]:

@@ -18,6 +18,8 @@ def compress(
     target_psnr: common.TargetPsnr = None,
     target_vmaf: common.TargetVmaf = None,
     size: common.Size = None,
+    bitrate: common.Bitrate = None,
+    share: common.Share = None,
     scale: common.Scale = None,
     codec: common.CodecName = None,
     encoder_preset: common.EncoderPreset = None,

@@ -18,7 +18,7 @@ from ..pipeline import ProgressFunction
 from ..recipe import Recipe, StageSpec
 from ..restoration.stage import Stage
 from ..types import Clip, ColorSpec, VideoInfo
-from . import learned, target
+from . import division, learned, target
 from .job import Job, JobResult, Plan, open_reader
 from .options import CompressOptions, RestoreOptions, make_compress
 from .tasks import with_networks
@@ -59,8 +59,8 @@ def compress(
     """Compress `source` (a file, or `-` for y4m on standard input) into `output` (.mp4, .mkv, .mov).
 
     Options are the fields of `CompressOptions`, and `preset`, a named recipe that the others override. The output carries a
-    `Recipe`, which `restore` follows. With `target_psnr`, `target_vmaf` or `size` the CRF is found first (see `target`). Raises the
-    errors of `revivid.errors`; whatever is raised, no half file is left.
+    `Recipe`, which `restore` follows. With a target in place of a CRF that is found first (see `target`), and with `scale="auto"`
+    the scale as well (see `division`). Raises the errors of `revivid.errors`; whatever is raised, no half file is left.
     """
     if learned.asked(options):
         return learned.compress_job(source, output, options).run("compress", progress)
@@ -78,7 +78,7 @@ def compress_as(
     found = _found(source, output, options, restore, progress)
     if found is None:
         return _job(source, output, options).run("compress", progress)
-    return target.encode(found, lambda crf: _job(source, output, options.at_crf(crf)), progress)
+    return target.encode(found, lambda crf: _job(source, output, options.at_scale(found.scale).at_crf(crf)), progress)
 
 
 def plan_compress(
@@ -100,7 +100,7 @@ def plan_compress(
     if found is None:
         job = _job(source, output, chosen)
         return job.sampled_plan(SAMPLE_FRAMES) if sample else job.plan()
-    job = _job(source, output, chosen.at_crf(found.crf))
+    job = _job(source, output, chosen.at_scale(found.scale).at_crf(found.crf))
     plan = job.sampled_plan(SAMPLE_FRAMES) if sample else job.plan()
     size = found.chosen.size_bytes if sample else None
     return replace(
@@ -114,6 +114,8 @@ def plan_compress(
 def stages_for(options: CompressOptions) -> tuple[StageSpec, ...]:
     """What brings back a file that was compressed with these options; at full size there is nothing to do yet."""
     stages = options.stages
+    if stages is None and options.seeks_scale:
+        return ()  # not known yet, and nothing that needs more than the package
     if stages is None:
         factor = int(1 / Fraction(options.scale))
         stages = () if factor == 1 else (StageSpec("super-resolve", {"scale": factor}),)
@@ -130,13 +132,21 @@ def _found(
     if not options.has_target:
         return None
     target.check_input(os.fspath(source))
-    job = _job(source, output, options)
-    width, _ = job.size
 
-    def settings(crf: float) -> tuple[Encoding, Recipe]:
-        return _settings(options.at_crf(crf), job.reader.info, width)
+    def find(asked: CompressOptions, judged: bool) -> target.Found:
+        job = _job(source, output, asked)
+        width, _ = job.size
 
-    return target.find(job, options, settings, restore, progress)
+        def settings(crf: float) -> tuple[Encoding, Recipe]:
+            return _settings(asked.at_crf(crf), job.reader.info, width)
+
+        return target.find(job, asked, settings, restore, progress, judged=judged)
+
+    def rate(asked: CompressOptions) -> float:
+        job = _job(source, output, asked)
+        return target.rate(job, _settings(asked, job.reader.info, job.size[0]))
+
+    return division.find(options, find, rate)
 
 
 def _settings(options: CompressOptions, info: VideoInfo, width: int) -> tuple[Encoding, Recipe]:

@@ -26,7 +26,7 @@ from .restore import restoration_stages
 
 
 def check_can_judge(metric: str) -> None:
-    """Raise `MissingTool` where `metric`, psnr_y or vmaf, can't be measured on this machine."""
+    """Raise `MissingTool` where `metric` can't be measured on this machine: VMAF without its program."""
     if metric == "vmaf" and not program.available():
         hint = 'Install it: pip install "revivid[vmaf]"; or aim at --target-psnr.'
         raise MissingTool("VMAF is measured by the ffmpeg program of imageio-ffmpeg", hint=hint)

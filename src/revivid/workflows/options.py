@@ -17,9 +17,13 @@ from .tasks import TASKS, asked_stages, chosen_stages
 Options = TypeVar("Options")
 
 #: Fields of `CompressOptions` that stand in place of a CRF.
-TARGETS = ("target_psnr", "target_vmaf", "size")
+TARGETS = ("target_psnr", "target_vmaf", "size", "bitrate", "share")
+#: The scale that stands for the best one.
+BEST_SCALE = "auto"
 #: What published networks can compute in, by name.
 PRECISIONS = ("fp32", "bf16")
+#: What the package's own networks can compute with; auto: OpenVINO in int8 where it is installed and right, else torch.
+BACKENDS = ("auto", "torch", "openvino", "openvino-int8")
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,11 @@ class CompressOptions(Source):
     target_vmaf: float | None = None
     #: Find the smallest CRF at which the file takes at most so many bytes, such as "20MB".
     size: str | int | None = None
-    #: Sides of the compressed picture over those of the input: 1/4, 1/2 or 1.
+    #: The same for so many bits per second of the picture, such as "800k", by samples: a long video may take a little more.
+    bitrate: str | float | None = None
+    #: The same for this part (0 to 1) of what the codec takes at its default CRF and full size.
+    share: float | None = None
+    #: Sides of the compressed picture over those of the input: 1/4, 1/2 or 1; "auto", with a target: what serves it best.
     scale: str | Fraction = "1/4"
     #: The encoder's speed preset; None: the codec's default (x265: medium).
     encoder_preset: str | None = None
@@ -70,7 +78,8 @@ class CompressOptions(Source):
         known = codec(self.codec)
         if self.codec == "ffv1":
             raise UsageError("ffv1 is lossless: it does not compress", hint="Choose x265, x264 or av1.")
-        object.__setattr__(self, "scale", parse_scale(self.scale))
+        if self.scale != BEST_SCALE:
+            object.__setattr__(self, "scale", parse_scale(self.scale))
         self._check_targets()
         if not self.has_target:
             object.__setattr__(self, "crf", known.default_crf if self.crf is None else float(self.crf))
@@ -82,6 +91,19 @@ class CompressOptions(Source):
     def has_target(self) -> bool:
         """Whether the CRF is still to be found."""
         return any(getattr(self, name) is not None for name in TARGETS)
+
+    @property
+    def seeks_scale(self) -> bool:
+        """Whether the scale is still to be found."""
+        return self.scale == BEST_SCALE
+
+    def at_scale(self, scale: Fraction) -> CompressOptions:
+        """The same with this scale."""
+        return replace(self, scale=scale)
+
+    def at_bitrate(self, bitrate: float) -> CompressOptions:
+        """The same with bits per second in place of another target."""
+        return replace(self, **{**dict.fromkeys(TARGETS), "bitrate": bitrate})
 
     def at_crf(self, crf: float) -> CompressOptions:
         """The same with a CRF in place of a target."""
@@ -97,6 +119,14 @@ class CompressOptions(Source):
                 object.__setattr__(self, name, _score(value, name))
         if self.size is not None:
             object.__setattr__(self, "size", _bytes(self.size))
+        if self.bitrate is not None:
+            object.__setattr__(self, "bitrate", parse_bitrate(self.bitrate))
+        if self.share is not None and not 0 < self.share <= 1:
+            raise UsageError(f"share is {self.share!r}, it must be over 0, at most 1", hint="0.25 asks for a quarter of the bits.")
+        if self.scale == BEST_SCALE and not self.has_target:
+            raise UsageError(
+                "scale auto needs to know what for", hint="Add a target (--size, --bitrate, --share, --target-psnr, --target-vmaf)."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -122,6 +152,8 @@ class RestoreOptions(Source):
     precision: str = "fp32"
     #: What they compute on: auto (a CUDA device where there is one), cpu, cuda, cuda:1, mps.
     device: str = "auto"
+    #: What the package's own networks compute with: auto, torch, openvino or openvino-int8.
+    backend: str = "auto"
     #: auto: x264 for 8-bit, x265 for deeper video; or x265, x264, av1, ffv1.
     out_codec: str = "auto"
     out_crf: float | None = None
@@ -136,6 +168,8 @@ class RestoreOptions(Source):
             object.__setattr__(self, "memory", parse_bytes(self.memory))
         if self.precision not in PRECISIONS:
             raise UsageError(f"there is no precision {self.precision!r}", hint=f"Choose {' or '.join(PRECISIONS)}.")
+        if self.backend not in BACKENDS:
+            raise UsageError(f"there is no backend {self.backend!r}", hint=f"Choose {', '.join(BACKENDS)}.")
         if self.input_crf is not None and not 0 <= self.input_crf <= 51:
             raise UsageError(f"input CRF {self.input_crf:g} is out of range", hint="x265's CRF goes from 0 to 51.")
         if self.auto and self.stages:
@@ -161,7 +195,8 @@ def make_compress(given: Mapping[str, Any]) -> CompressOptions:
     name = options.pop("preset", None)
     if name is not None:
         chosen = preset(name)
-        settings = {key: value for key, value in chosen.compress.items() if key != "crf" or not set(TARGETS) & set(options)}
+        decided = set(options) & {"crf", *TARGETS}
+        settings = {key: value for key, value in chosen.compress.items() if not decided or key not in ("crf", *TARGETS)}
         options = {"stages": chosen.stages, **settings, **options}
     return CompressOptions(**options)
 
@@ -190,6 +225,19 @@ def _bytes(value: str | int) -> int:
         return parse_bytes(str(value))
     except UsageError as exc:
         raise UsageError(f"size {str(value)[:40]!r} is no amount of bytes", hint="Write it like 20MB, 1.5GiB or 2e9.") from exc
+
+
+def parse_bitrate(value: str | float) -> float:
+    """Bits per second of "800k", "2.5M" or a number. Raises `UsageError`."""
+    text = str(value).strip()
+    factor = {"k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6}.get(text[-1:], 1.0)
+    try:
+        rate = float(text[:-1] if factor > 1 else text) * factor
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= 1e12:
+        raise UsageError(f"bitrate {text[:40]!r} is no number of bits per second", hint="Write it like 800k or 2.5M.")
+    return rate
 
 
 def _names(network: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -96,13 +96,13 @@ def roundtrip(
         BICUBIC: lambda: chain(VideoReader(small), bicubic),
         RESTORED: lambda: _restored(restored, small, original, paired=brought_back.frames == compressed.frames),
     }
-    crops = _crops(source, chosen, shown, scores, measure_every)
+    crops = _crops(source, chosen.at_scale(followed.scale), shown, scores, measure_every)
     report = RoundtripReport(
         source=_source_file(original, scores[BICUBIC], compressed.frames),
         compressed=CompressedFile(
             **_file(compressed, chosen.codec),
             crf=followed.crf,
-            scale=Fraction(chosen.scale),
+            scale=followed.scale,
             preset=chosen.encoder_preset or "",
         ),
         restored=VideoFile(**_file(brought_back, VideoReader(restored).info.codec)),
@@ -129,6 +129,8 @@ def plan_roundtrip(
     target = Path(folder) / f"{_stem(source)}.small{_suffix(source)}"
     temporary = target if target.parent.is_dir() else Path(target.name)
     plan = plan_compress(source, temporary, sample=sample, **{**vars(chosen), "overwrite": True})
+    if plan.target is not None:
+        chosen = chosen.at_scale(Fraction(plan.target["scale"]))
     stages = build_all(stages_for(chosen), Conditions())
     later = (
         *(stage.describe() for stage in stages),

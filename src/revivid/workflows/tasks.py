@@ -37,7 +37,7 @@ def chosen_stages(asked: tuple[StageSpec, ...], preset_name: str | None) -> tupl
             f"--preset {preset_name} and single stages ({', '.join(spec.stage for spec in asked)}) contradict each other",
             hint="Name either a preset or the stages.",
         )
-    return preset(preset_name).stages
+    return preset(preset_name).stages or ()
 
 
 def with_networks(specs: Sequence[StageSpec], names: Sequence[str]) -> tuple[StageSpec, ...]:
