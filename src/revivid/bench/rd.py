@@ -9,6 +9,7 @@ Bjontegaard deltas are taken clip by clip against x265 at full size, then averag
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -18,11 +19,11 @@ import numpy as np
 
 from ..errors import MissingWeights, UsageError
 from ..metrics.bd import Point, bd_quality, bd_rate, frontier
-from .arms import Arm, weights_of
+from .arms import Arm, Weights, weights_of
 from .jobs import Job
 from .scores import METRICS
 from .session import Common, Say, Session, write_json
-from .settings import TASKS
+from .settings import TASKS, Task
 
 #: Task -> what its streams are called.
 STREAMS = {"deartifact": "x265", "super-resolve-x2": "1/2 size", "super-resolve-x4": "1/4 size"}
@@ -43,6 +44,8 @@ Curves = dict[str, list[dict[str, float]]]
 class Options(Common):
     """What `bench rd` can be told."""
 
+    #: Weights to restore with, each for its task; those that `revivid restore` takes for the others.
+    networks: tuple[str, ...] = ()
     #: Picture of the mean curves (.svg, .png); None: none.
     plot: Path | None = None
 
@@ -51,18 +54,23 @@ class Options(Common):
         if self.plot is not None and self.plot.suffix not in (".svg", ".png"):
             raise UsageError(f"{self.plot} is no picture that can be drawn", hint="Name it .svg or .png.")
 
+    def arguments(self) -> str:
+        return " ".join([super().arguments(), *(f"--with {name}" for name in self.networks)])
+
 
 def rate_distortion(options: Options, say: Say) -> dict[str, Any]:
     """Measure all curves on all clips, and write the results and the plot. Raises what `bench.quality` raises."""
     session = Session(options, say)
-    jobs, arms, missing = _planned(session)
+    jobs, arms, missing = _planned(session, list(options.networks))
     session.measure(jobs)
     clips: dict[str, Curves] = {clip.name: {} for clip in session.clips}
     for job in jobs:
         for curve, arm in arms[job.task].items():
             point = {"crf": TASKS[job.task].setting(job.setting).crf, **session.scores(job, arm)}
             clips[job.clip.name].setdefault(curve, []).append(point)
-    results = {**session.about("rd"), "anchor": ANCHOR, "low_rate": LOW_RATE, "missing": missing, **compare(clips)}
+    networks = {curve: arm.weights.name for task in arms.values() for curve, arm in task.items() if arm.weights is not None}
+    settings = {"anchor": ANCHOR, "networks": networks, "low_rate": LOW_RATE, "missing": missing}
+    results = {**session.about("rd"), **settings, **compare(clips)}
     write_json(options.out, results)
     if options.plot is not None:
         from .rd_plot import plot
@@ -71,7 +79,7 @@ def rate_distortion(options: Options, say: Say) -> dict[str, Any]:
     return results
 
 
-def _planned(session: Session) -> tuple[list[Job], dict[str, dict[str, Arm]], dict[str, str]]:
+def _planned(session: Session, names: list[str]) -> tuple[list[Job], dict[str, dict[str, Arm]], dict[str, str]]:
     """What to measure, the arm behind every curve by task, and why curves are missing."""
     arms: dict[str, dict[str, Arm]] = {}
     missing: dict[str, str] = {}
@@ -81,7 +89,8 @@ def _planned(session: Session) -> tuple[list[Job], dict[str, dict[str, Arm]], di
         arms[task] = {name: Arm(baseline)}
         restored = f"{stream} + {TASKS[task].curve[0].specs[''].stage}"
         try:
-            arms[task][restored] = Arm((weights := weights_of(TASKS[task], [])[0]).name, weights=weights)
+            weights = _weights(TASKS[task], names)
+            arms[task][restored] = Arm(weights.name, weights=weights)
         except (UsageError, MissingWeights) as fault:
             missing[restored] = fault.message
             session.say(f"no curve of {restored}: {fault.message}")
@@ -93,6 +102,14 @@ def _planned(session: Session) -> tuple[list[Job], dict[str, dict[str, Arm]], di
         for setting in TASKS[task].curve[::step]
     ]
     return jobs, arms, missing
+
+
+def _weights(task: Task, names: list[str]) -> Weights:
+    """The first of the named weights that do the task, else the default."""
+    with suppress(UsageError):
+        if names:
+            return weights_of(task, names)[0]
+    return weights_of(task, [])[0]
 
 
 def compare(clips: Mapping[str, Curves]) -> dict[str, Any]:

@@ -90,6 +90,7 @@ def rd(
     data: Data,
     out: Annotated[Path, typer.Option(metavar="FILE", help="JSON file.", dir_okay=False)] = Path("results/rd.json"),
     plot: Plot = None,
+    networks: Networks = None,
     frames: Frames = 32,
     quick: Quick = False,
     vmaf: Vmaf = False,
@@ -111,6 +112,7 @@ def rd(
         quick=quick,
         vmaf=vmaf,
         workers=workers,
+        networks=tuple(networks or ()),
         plot=plot or out.with_suffix(".svg"),
     )
     results = rate_distortion(options, common.say)
