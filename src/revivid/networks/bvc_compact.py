@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -88,10 +89,9 @@ class FlowPyramid(nn.Module):
 
     def __init__(self, width: int = 32, depth: int = 3) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(8, width, 3, padding=1), nn.ReLU(inplace=True)]
-        for _ in range(depth):
-            layers += [nn.Conv2d(width, width, 3, padding=1), nn.ReLU(inplace=True)]
-        self.level = nn.Sequential(*layers, nn.Conv2d(width, 2, 3, padding=1))
+        widths = (8, *[width] * (depth + 1))
+        self.layers = nn.ModuleList(nn.Conv2d(into, out, 3, padding=1) for into, out in itertools.pairwise(widths))
+        self.head = nn.Conv2d(width, 2, 3, padding=1)
 
     def forward(self, target: Tensor, reference: Tensor) -> Tensor:
         """(N, 3, H, W) twice, sizes multiples of 64 -> (N, 2, H/4, W/4)."""
@@ -108,7 +108,10 @@ class FlowPyramid(nn.Module):
             if found:
                 flow = 2 * F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
             warped = backward_warp(support, flow, padding="border")
-            flow = flow + self.level(_joined(small, warped, flow / FLOW_SCALE)).float()
+            seen = _joined(small, warped, flow / FLOW_SCALE)
+            for layer in self.layers:
+                seen = conv_relu(cast(nn.Conv2d, layer), seen)
+            flow = flow + self.head(seen).float()
             found.append((flow, small, support))
         return found
 
@@ -129,11 +132,11 @@ class CellFlowRefinement(nn.Module):
 
 
 class CellCompensation(nn.Module):
-    """MCNet (Eq. 8) on cells and a grid half as fine: the warped frame, improved."""
+    """MCNet (Eq. 8) on cells and a grid half as fine: the warped frame, improved. Of the reference it sees a cell's mean."""
 
     def __init__(self, width: int = 32, coarse: int = 64) -> None:
         super().__init__()
-        self.mix = nn.Conv2d(2 * _CELL_CHANNELS + 2, width, 1)
+        self.mix = nn.Conv2d(_CELL_CHANNELS + 3 + 2, width, 1)
         self.shrink = nn.Conv2d(width, coarse, 2, stride=2)
         self.block = Block(coarse)
         self.grow = nn.Conv2d(coarse, 4 * width, 1)
@@ -141,7 +144,7 @@ class CellCompensation(nn.Module):
         self.head = _quiet(nn.Conv2d(width, _CELL_CHANNELS, 3, padding=1))
 
     def forward(self, warped: Tensor, reference: Tensor, flow: Tensor) -> Tensor:
-        fine = self.mix(_joined(cells(warped), cells(reference), flow / FLOW_SCALE))
+        fine = self.mix(_joined(cells(warped), F.avg_pool2d(reference, CELL), flow / FLOW_SCALE))
         fine = fine + F.pixel_shuffle(self.grow(self.block(conv_relu(self.shrink, fine))), 2)
         return warped + F.pixel_shuffle(self.head(conv_relu(self.join, fine)), CELL)
 
@@ -157,7 +160,7 @@ class _Cells(nn.Module):
         return F.pixel_unshuffle(x, self.unit).contiguous(memory_format=torch.channels_last)
 
 
-def residual_encoder(channels: int, widths: tuple[int, int] = (48, 80)) -> nn.Module:
+def residual_encoder(channels: int, widths: tuple[int, int] = (32, 64)) -> nn.Module:
     """A picture's worth of residual (N, 3, H, W) -> (N, channels, H/16, W/16)."""
     fine, coarse = widths
     return nn.Sequential(
@@ -166,7 +169,7 @@ def residual_encoder(channels: int, widths: tuple[int, int] = (48, 80)) -> nn.Mo
     )  # fmt: skip
 
 
-def residual_decoder(channels: int, widths: tuple[int, int] = (40, 80)) -> nn.Module:
+def residual_decoder(channels: int, widths: tuple[int, int] = (32, 64)) -> nn.Module:
     """And back."""
     fine, coarse = widths
     return nn.Sequential(
@@ -183,11 +186,12 @@ def flow_encoder(channels: int, width: int = 32) -> nn.Module:
     )  # fmt: skip
 
 
-def flow_decoder(channels: int, width: int = 32) -> nn.Module:
+def flow_decoder(channels: int, widths: tuple[int, int] = (16, 32)) -> nn.Module:
     """And back."""
+    fine, coarse = widths
     return nn.Sequential(
-        _up3(channels, width), GDN(width, inverse=True), _up3(width, width), GDN(width, inverse=True),
-        _quiet(nn.Conv2d(width, 2, 3, padding=1)), _Scaled(FLOW_SCALE),
+        _up3(channels, coarse), GDN(coarse, inverse=True), _up3(coarse, fine), GDN(fine, inverse=True),
+        _quiet(nn.Conv2d(fine, 2, 3, padding=1)), _Scaled(FLOW_SCALE),
     )  # fmt: skip
 
 

@@ -3,8 +3,8 @@
     B, X -> enhance -> L_VENet (Eq. 10)
               x^ (a constant from here) -> motion -> L_M (Eq. 11) -> compensation -> L_MCNet (Eq. 12) -> residual -> L_D (Eq. 13)
 
-Which of the latter three counts is the phase's (Eq. 14, `codec_settings`). A sample is a frame and the frame before it,
-more or less sharp and slightly noisy; in the last phase a whole clip, each frame predicted from the decoded one. Where a network serves
+Which of the latter three counts is the phase's (Eq. 14, `codec_settings`). A sample is a frame and the one before it, more or
+less sharp and slightly noisy; in the last phase a whole clip, each frame predicted from the decoded one. Where a network serves
 several rates every sample has a random quality.
 """
 
@@ -32,8 +32,8 @@ from .recipe import TrainingRecipe
 
 #: Largest standard deviation, in 8-bit code values, of the noise that stands for coding on the first reference.
 _REFERENCE_NOISE = 4.0
-#: Frames of a held-out scene that validation codes, and pixels a side of its middle at most.
-_SEEN_FRAMES, _SEEN_SIDE = 4, 256
+#: What validation codes: about so many of the held-out scenes, so many frames of each, and so many pixels a side of their middle.
+_SEEN_SCENES, _SEEN_FRAMES, _SEEN_SIDE = 16, 4, 256
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class CodecTask:
             raise UsageError(f"{recipe.name}: patch = {patch}", hint=f"A multiple of {network.multiple}; 192 or more for MS-SSIM.")
         fitting = [s for s in scenes if len(s.truth[0]) >= self.settings.frames and min(s.truth[0].shape[1:]) >= patch]
         self.scenes = [scene for scene in fitting if not held_out(scene.name)]
-        self.held_out = [scene for scene in scenes if held_out(scene.name) and min(scene.truth[0].shape[1:]) >= network.multiple]
+        kept = [scene for scene in scenes if held_out(scene.name) and min(scene.truth[0].shape[1:]) >= network.multiple]
+        self.held_out = kept[:: max(len(kept) // _SEEN_SCENES, 1)]
         if not self.scenes:
             raise ShapeError(
                 f"no scene holds {self.settings.frames} frames of {patch}x{patch}",

@@ -1,0 +1,132 @@
+"""What BVC's networks cost: python bench/bvc.py --out results/bvc-cost.json [--sizes compact,paper] [--threads N]
+
+Parameters and thousands of multiply-adds per pixel by module, which need no weights, and on this machine the seconds that the
+networks take for a frame of 1280x720 (padded to 1280x768 inside), the median of several, without entropy coding and without
+reading and writing video. The second paper's Table 1 has 12.74 million parameters and 0.67 s a frame on its authors' GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from revivid import networks
+from revivid.evaluation.machine import describe_machine
+from revivid.networks.bvc import Bvc
+from revivid.restoration.workers import keep_freed_memory
+
+#: Height and width for counting, and for timing: 720 rows padded to a multiple of 64.
+COUNTED, TIMED = (128, 192), (768, 1280)
+#: Modules in the order of a frame's way, and who runs them.
+PARTS = {
+    "VENet": "encoder",
+    "AE_blur": "encoder",
+    "flow": "encoder",
+    "FRNet": "encoder",
+    "E_flow": "encoder",
+    "D_flow": "decoder",
+    "MCNet": "decoder",
+    "E_res": "encoder",
+    "D_res": "decoder",
+}
+
+
+def build(size: str) -> Bvc:
+    """As published, the paper's size serves one rate."""
+    network = networks.build("bvc", size=size, rates=1) if size == "paper" else networks.build("bvc", size=size)
+    assert isinstance(network, Bvc)
+    return network.eval()
+
+
+def parameters(network: Bvc) -> dict[str, int]:
+    """Parameters by module, and those of densities and gains; quantiles serve training only and aren't counted."""
+    modules = {
+        "VENet": network.venet, "AE_blur": network.blur_coder, "flow": network.flow, "FRNet": network.frnet,
+        "E_flow": network.motion_coder.encoder, "D_flow": network.motion_coder.decoder, "MCNet": network.mcnet,
+        "E_res": network.residual_coder.encoder, "D_res": network.residual_coder.decoder,
+    }  # fmt: skip
+    counts = dict.fromkeys(PARTS, 0) | {"densities": 0, "gains": 0}
+    for name, module in modules.items():
+        for key, parameter in module.named_parameters() if module is not None else ():
+            counts["densities" if "density." in key else name] += 0 if key.endswith("quantiles") else parameter.numel()
+    for coder in (network.motion_coder, network.residual_coder):
+        counts["densities"] += sum(p.numel() for key, p in coder.density.named_parameters() if key != "quantiles")
+        counts["gains"] += coder.log_gains.numel() if coder.rates > 1 else 0
+    return counts
+
+
+def kmacs(network: Bvc) -> dict[str, float]:
+    """Thousands of multiply-adds of convolutions per pixel by module; bilinear sampling isn't counted."""
+    height, width = COUNTED
+    picture = torch.zeros(1, 3, height, width)
+    flow = network.flow(picture, picture)
+    motion, residual = (torch.zeros(1, *shape) for shape in network.latent_shapes(height, width))
+    blur, refine = network.blur_coder, network.frnet
+    calls: dict[str, Callable[[], Any]] = {
+        "VENet": lambda: network.venet(picture),
+        "AE_blur": lambda: blur.decoder(blur.encoder(picture)) if blur is not None else None,
+        "flow": lambda: network.flow(picture, picture),
+        "FRNet": lambda: refine(picture, picture, flow) if refine is not None else None,
+        "E_flow": lambda: network.motion_coder.encoder(flow),
+        "D_flow": lambda: network.motion_coder.decoder(motion),
+        "MCNet": lambda: network.mcnet(picture, picture, flow),
+        "E_res": lambda: network.residual_coder.encoder(picture),
+        "D_res": lambda: network.residual_coder.decoder(residual),
+    }
+    counted = {}
+    for name, call in calls.items():
+        # With gradients no layers are fused, which the counter doesn't know.
+        with torch.enable_grad(), FlopCounterMode(display=False) as counter:
+            call()
+        counted[name] = round(counter.get_total_flops() / 2 / (height * width) / 1e3, 2)
+    return counted
+
+
+def seconds(network: Bvc, repeats: int) -> dict[str, float]:
+    """Median seconds a frame of enhancing, coding (which decodes) and decoding, over so many calls."""
+    torch.manual_seed(0)
+    frame, reference = torch.rand(2, 1, 3, *TIMED).unbind()
+    enhance, enhanced = _timed(lambda: network.enhance(frame), repeats)
+    encode, coded = _timed(lambda: network.encode(enhanced, reference, 4.0), repeats)
+    decode, _ = _timed(lambda: network.decode(coded.motion, coded.residual, reference, 4.0), repeats)
+    return {"enhance": enhance, "encode": encode, "decode": decode}
+
+
+def _timed(call: Callable[[], Any], repeats: int) -> tuple[float, Any]:
+    """Median seconds, and what the last call answered."""
+    times, answer = [], None
+    for _ in range(repeats):
+        start = time.perf_counter()
+        answer = call()
+        times.append(time.perf_counter() - start)
+    return round(statistics.median(times), 4), answer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--sizes", default="compact,paper")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--repeats", type=int, default=7, help="calls that are timed of the compact size; of the other, one")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    sizes = json.loads(options.out.read_text(encoding="utf-8"))["sizes"] if options.out.exists() else {}
+    for size in options.sizes.split(","):
+        network = build(size)
+        sizes[size] = {"parameters": parameters(network), "kmacs_per_pixel": kmacs(network)}
+        sizes[size]["seconds_per_720p_frame"] = seconds(network, options.repeats if size == "compact" else 1)
+    result = {"command": "python bench/bvc.py --out results/bvc-cost.json"}
+    options.out.write_text(json.dumps(result | {"machine": describe_machine(), "sizes": sizes}, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

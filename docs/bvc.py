@@ -1,0 +1,82 @@
+"""Keeps the tables of docs/bvc.md true to results/bvc-cost.json: python docs/bvc.py [--check]
+
+`python bench/bvc.py --out results/bvc-cost.json` measures them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+PAGE, RESULTS = ROOT / "docs" / "bvc.md", ROOT / "results" / "bvc-cost.json"
+BEGIN, END = "<!-- tables: made by docs/bvc.py -->", "<!-- end of tables -->"
+
+#: Modules, who runs them, and what they are at either size.
+MODULES = {
+    "VENet": ("encoder", "U-Net of residual blocks on cells of 4x4 pixels", "residual dense network, 12 blocks"),
+    "AE_blur": ("encoder", "autoencoder to an eighth, 48 channels", "autoencoder 5x5 to a sixteenth, 128 channels"),
+    "flow": ("encoder", "pyramid of five levels, shared weights, up to cells", "SPyNet, five levels"),
+    "FRNet": ("encoder", "a residual block on cells", "residual dense network, 3 blocks"),
+    "E_flow": ("encoder", "to a sixteenth, 32 channels", "3x3 to a sixteenth, 128 channels"),
+    "D_flow": ("decoder", "back to cells", "mirrored"),
+    "MCNet": ("decoder", "on cells and half as fine, 32 and 64 channels", "residual U-Net, 64 channels"),
+    "E_res": ("encoder", "5x5 to a sixteenth, 96 channels", "5x5 to a sixteenth, 128 channels"),
+    "D_res": ("decoder", "back to cells", "mirrored"),
+    "densities": ("both", "of blur, motion and residual", "of blur, motion and residual"),
+    "gains": ("both", "8 qualities", "none: a network per rate"),
+}
+
+
+def tables() -> str:
+    result = json.loads(RESULTS.read_text(encoding="utf-8"))
+    compact, paper = result["sizes"]["compact"], result["sizes"]["paper"]
+    lines = [
+        "| module | run by | compact | parameters | kMAC/px | paper | parameters | kMAC/px |",
+        "|---|---|---|---:|---:|---|---:|---:|",
+    ]
+    for name, (side, small, large) in MODULES.items():
+        cells = [name, side, small, *_figures(compact, name), large, *_figures(paper, name)]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines.append(f"| **total** | | | {' | '.join(_totals(compact))} | | {' | '.join(_totals(paper))} |")
+    lines += [f"| of it the decoder's | | | {' | '.join(_decoder(compact))} | | {' | '.join(_decoder(paper))} |", ""]
+    machine = result["machine"]
+    lines += [
+        f"Seconds that the networks take for a frame of 1280x720 on {machine['cpu']}, {machine['threads']} threads, float32:", "",
+        "| | enhance | encode (decodes, too) | decode |", "|---|---:|---:|---:|",
+    ]  # fmt: skip
+    for size, facts in result["sizes"].items():
+        seconds = facts["seconds_per_720p_frame"]
+        lines.append(f"| {size} | {seconds['enhance']:.3g} | {seconds['encode']:.3g} | {seconds['decode']:.3g} |")
+    return "\n".join(lines)
+
+
+def _figures(size: dict[str, Any], name: str) -> tuple[str, str]:
+    kmacs = size["kmacs_per_pixel"].get(name)
+    return f"{size['parameters'][name]:,}", "-" if kmacs is None else f"{kmacs:.3g}"
+
+
+def _totals(size: dict[str, Any]) -> tuple[str, str]:
+    return f"{sum(size['parameters'].values()):,}", f"{sum(size['kmacs_per_pixel'].values()):.4g}"
+
+
+def _decoder(size: dict[str, Any]) -> tuple[str, str]:
+    names = [name for name, (side, *_) in MODULES.items() if side == "decoder"]
+    parameters = sum(size["parameters"][name] for name in names)
+    return f"{parameters:,}", f"{sum(size['kmacs_per_pixel'][name] for name in names):.3g}"
+
+
+def main() -> int:
+    page = PAGE.read_text(encoding="utf-8")
+    before, after = page.split(BEGIN)[0], page.split(END)[1]
+    wanted = f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
+    if "--check" in sys.argv:
+        return 0 if wanted == page else 1
+    PAGE.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
