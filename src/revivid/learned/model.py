@@ -16,6 +16,7 @@ from .. import networks
 from ..codecs.bvc.entropy import LatentCoder, Tables
 from ..codecs.bvc.header import Header
 from ..errors import CorruptWeights, MissingWeights, UsageError
+from ..restoration.workers import keep_freed_memory
 from ..weights import embedded
 
 #: The embedded weights that are used unless others are named.
@@ -103,6 +104,7 @@ def load(weights: str | os.PathLike[str] | None = None, device: torch.device = _
         raise UsageError(f"{path} holds weights of {metadata.network}, which is no codec", hint="--bvc-weights takes those of BVC.")
     network = networks.load_published(networks.build(metadata.network, **metadata.hyperparameters), tensors).eval()
     network.requires_grad_(False).to(device)
+    keep_freed_memory()
     return Model(path.stem, hashlib.sha256(path.read_bytes()).digest(), network, device)  # type: ignore[arg-type]
 
 
