@@ -1,8 +1,8 @@
 """Multiply-adds of every network of the catalogue and of the package: python bench/macs.py --out results/macs.json [--missing]
 
 Thousands of multiply-adds of convolutions, matrix products and attention per pixel of new frames, on an input of six frames (or
-what the network takes) of 96x64; bilinear sampling isn't counted. Nothing is computed, except by networks of YUV planes. What
-differs only in its weights is counted once.
+what the network takes) of 96x64; bilinear sampling isn't counted. Nothing is computed, except by networks of
+YUV planes and codecs. What differs only in its weights is counted once.
 
 After adding weights to the catalogue or to the package run it with `--missing`: it counts what the file has no figure of, or has
 with other hyper-parameters (VRT takes a minute or two, the others seconds), and `python docs/networks.py` after it.
@@ -43,7 +43,9 @@ def kmacs_per_pixel(network: str, hyperparameters: dict[str, Any]) -> float:
     with torch.device("meta"):
         module: Any = networks.build(network, **hyperparameters).eval()
     traits = module.traits
-    if traits.kind == "planes":  # autocast is asked about the device, and knows no meta device
+    if traits.kind == "codec":  # reads its tables, and the meta device has no numbers
+        module, shape = networks.build(network, **hyperparameters).eval(), (1, 3, 64, 64)
+    elif traits.kind == "planes":  # autocast is asked about the device, and knows no meta device
         module, shape = networks.build(network, **hyperparameters).eval(), (1, *SIZE)
     elif traits.kind == "image":
         shape = (1, traits.channels, *SIZE)

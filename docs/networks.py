@@ -26,6 +26,7 @@ TASKS = {
     "denoise": ("Denoising", "--denoise 10"),
     "deartifact": ("Compression artefacts", "--deartifact"),
     "interpolate": ("Frame interpolation", "--interpolate 2"),
+    "compress": ("Compression of blurry video", "--codec bvc"),
 }
 #: What has a row: published checkpoints and our own weights.
 Weights = Entry | embedded.Metadata
@@ -58,10 +59,10 @@ def page() -> str:
     parts = [INTRODUCTION.format(cpu=machine["cpu"], threads=machine["threads"])]
     for task, (title, _) in TASKS.items():
         entries = [entry for entry in catalogue.entries().values() if entry.task == task]
-        parts += [f"## {title}", "", HEADER, "|---|---|---:|---:|---:|---:|---|---|"]
-        parts += [_own_row(name, results["cases"]) for name, own in OWN.items() if task in _traits(own).tasks]
-        parts += [_row(entry, results["cases"]) for entry in entries]
-        parts += ["", *_use(task, entries), ""]
+        rows = [_own_row(name, results["cases"]) for name, own in OWN.items() if task in _traits(own).tasks]
+        rows += [_row(entry, results["cases"]) for entry in entries]
+        if rows:
+            parts += [f"## {title}", "", HEADER, "|---|---|---:|---:|---:|---:|---|---|", *rows, "", *_use(task, entries), ""]
     parts += _speed(results["cases"])
     return "\n".join(parts) + "\n"
 
@@ -75,7 +76,7 @@ def _row(entry: Entry, cases: dict[str, Any]) -> str:
 
 def _own_row(name: str, cases: dict[str, Any]) -> str:
     own = OWN[name]
-    measured = "[quality.md](quality.md)"
+    measured = "[bvc.md](bvc.md)" if _traits(own).kind == "codec" else "[quality.md](quality.md)"
     return _cells(name, own, cases.get(name, {}), measured, f"{own.licence} (inside the package)")
 
 
@@ -123,6 +124,9 @@ def _figures(values: tuple[float, ...]) -> str:
 
 def _use(task: str, entries: list[Entry]) -> list[str]:
     """How to fetch and use the task's networks, and what each of them is."""
+    if not entries:  # only codecs have none that others published
+        lines = ["```bash", f"revivid compress IN -o OUT.bvc {TASKS[task][1]}", "```", ""]
+        return [*lines, "What it is made of and how it is trained: [bvc.md](bvc.md). Multiply-adds are the encoder's."]
     first = entries[0]
     scale = _traits(first).scale
     option = TASKS[task][1].format(scale=scale)
