@@ -30,7 +30,7 @@ def table() -> str:
         lines += [f"### {floor}", "", "| file | what it is for |", "|---|---|"]
         for member in members:
             path = ROOT / "src" / "revivid" / member
-            files = [path] if path.suffix else sorted(path.glob("*.py"))
+            files = [path] if path.suffix else sorted(path.rglob("*.py"))
             lines += [f"| `{file.relative_to(ROOT / 'src' / 'revivid')}` | {first_line(file)} |" for file in files]
         lines.append("")
     return "\n".join(lines)

@@ -27,6 +27,7 @@ def restore(
     memory: tasks.Memory = None,
     precision: tasks.Precision = "fp32",
     device: tasks.Device = "auto",
+    backend: tasks.Backend = "auto",
     input_crf: tasks.InputCrf = None,
     out_codec: common.OutCodec = "auto",
     out_crf: common.OutCrf = None,

@@ -41,5 +41,11 @@ Precision = Annotated[
     str, typer.Option(help="What published networks compute in: fp32 or bf16.", autocompletion=complete.precisions)
 ]
 Device = Annotated[str, typer.Option(help="What published networks compute on: auto, cpu, cuda, cuda:1, mps.")]
+Backend = Annotated[
+    str,
+    typer.Option(
+        help="What the package's own networks compute with: auto, torch, openvino, openvino-int8.", autocompletion=complete.backends
+    ),
+]
 InputCrf = Annotated[float | None, typer.Option(help="CRF of the input; default: recipe, stream, else 28.")]
 

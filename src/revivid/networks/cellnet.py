@@ -26,7 +26,7 @@ CELL = 6
 #: What the strength is divided by: the largest CRF, and about the strongest noise in 8-bit code values.
 MAX_STRENGTH = 51.0
 #: Cells on each side over which the energy of a correction is taken.
-_GATE_REACH = 4
+GATE_REACH = 4
 _TASKS = ("deartifact", "deblur", "denoise")
 
 
@@ -73,7 +73,7 @@ class CellNet(nn.Module):
             kind="planes",
             channels=3,
             temporal_reach=(reach, reach),
-            spatial_reach=_reach(encoder, middle, decoder) + 2 * _GATE_REACH * (gate > 0),
+            spatial_reach=_reach(encoder, middle, decoder) + 2 * GATE_REACH * (gate > 0),
             size_multiple=unit,
             tile_multiple=unit,
             # Six maps of full width at once, measured with 16 and 32 channels; a cell is four pixels, a number four bytes.
@@ -158,7 +158,7 @@ def _blocks(width: int, count: int) -> nn.Sequential:
 def _openness(residual: Tensor, gate: float) -> Tensor:
     """0 to 1 for each cell (N,1,h,w): energy of the correction around it over that and the gate's."""
     energy = residual.float().square().mean(1, keepdim=True)
-    energy = F.avg_pool2d(energy, 2 * _GATE_REACH + 1, 1, _GATE_REACH, count_include_pad=False)
+    energy = F.avg_pool2d(energy, 2 * GATE_REACH + 1, 1, GATE_REACH, count_include_pad=False)
     return energy / (energy + gate * gate)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,5 +25,6 @@ def load_trained(path: Path) -> torch.nn.Module:
 
 
 def _network(metadata: embedded.Metadata, tensors: dict[str, torch.Tensor]) -> torch.nn.Module:
-    network = networks.build(metadata.network, **metadata.hyperparameters)
+    network: Any = networks.build(metadata.network, **metadata.hyperparameters)
+    network.ranges = metadata.ranges  # for `backends`
     return networks.load_published(network, tensors).eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any, Literal
 
@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
-from ..networks.precision import best_dtype
 from ..types import Clip, join
 from ..weights import embedded
+from .backends import Backend, choose
 from .embedded import load_embedded
 from .neighbours import Planes, with_neighbours
 from .noise_level import luma_noise
@@ -53,7 +53,7 @@ class Own(Stage):
     `weights` names embedded weights, the best that the package has by default. The network is told the CRF of `conditions`, or
     for denoising the noise in luma, which is estimated from the first frames: `sigma`, in 8-bit code values of luma or of R'G'B',
     says between which bounds; "auto" lets it be anything. Neighbouring frames are used where the
-    network wants them, but never across a scene cut. Computes in bfloat16 where the processor has it and in float32 elsewhere.
+    network wants them, but never across a scene cut. `conditions.backend` says what computes (see `backends`).
     Raises `MissingWeights` for an unknown name and `UsageError` for weights that do something else.
     """
 
@@ -79,7 +79,7 @@ class Own(Stage):
         self._memory = conditions.memory
         self._said: list[str] = []
         self.temporal_reach = traits.temporal_reach
-        self.dtype = best_dtype()
+        self._wanted_backend = conditions.backend
         keep_freed_memory()
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:
@@ -94,14 +94,18 @@ class Own(Stage):
     def notices(self) -> list[str]:
         return list(dict.fromkeys(self._said))
 
+    @cached_property
+    def backend(self) -> Backend:
+        """What computes; made when it is first asked for, since trying it takes a while."""
+        return choose(self._wanted_backend, self.module)
+
     def describe(self) -> str:
-        kind = "bf16" if self.dtype is torch.bfloat16 else "fp32"
         if self._crf is not None:
             told = f"at CRF {self._crf:g}"
         else:
             told = "at an estimated sigma" if self._sigma == "auto" else f"at sigma {self._sigma:g}"
         factor = f" x{self.scale}" if self.scale > 1 else ""
-        return f"{self.name}{factor} with {self.weights} {told} ({kind})"
+        return f"{self.name}{factor} with {self.weights} {told} ({self.backend.description})"
 
     def process(self, clip: Clip) -> Clip:
         (out,) = self(iter((clip,)))
@@ -109,6 +113,7 @@ class Own(Stage):
 
     def __call__(self, clips: Iterator[Clip]) -> Iterator[Clip]:
         clips, strength = self._begun(clips)
+        _ = self.backend  # made here, not by several workers at once
         for clip, neighbours in with_neighbours(clips, *self.temporal_reach):
             pictures = each_frame(partial(self._restored, clip, strength), neighbours)
             y, u, v = (np.stack([picture[i] for picture in pictures]) for i in range(3))
@@ -135,9 +140,8 @@ class Own(Stage):
         """The middle one of `frames`."""
         y = torch.stack([_tensor(frame[0]) for frame in frames])[None]
         uv = torch.stack([_tensor(plane) for frame in frames for plane in frame[1:]])[None]
-        told = torch.full((1,), strength)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.dtype is torch.bfloat16):
-            luma, chroma = self._in_strips(lambda y, uv: self.module.restore(y, uv, told, clip.color.bit_depth), y, uv)
+        depth = clip.color.bit_depth
+        luma, chroma = self._in_strips(lambda y, uv: self.backend.restore(y, uv, strength, depth), y, uv)
         return luma[0, 0].numpy(), chroma[0, 0].numpy(), chroma[0, 1].numpy()
 
     def _in_strips(self, restore: Restore, y: Tensor, uv: Tensor) -> tuple[Tensor, Tensor]:

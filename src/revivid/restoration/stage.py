@@ -36,6 +36,8 @@ class Conditions:
     precision: str = "fp32"
     #: What they compute on, by torch's name.
     device_name: str = "cpu"
+    #: What the package's own networks compute with, see `backends.choose`.
+    backend: str = "auto"
 
     @property
     def dtype(self) -> torch.dtype:

@@ -27,17 +27,21 @@ from torch import Tensor, nn
 
 from .. import networks
 from ..errors import CorruptInput, OutputExists, UsageError
+from ..networks import graphs
 from ..networks.precision import best_dtype
 from ..restoration.catalogued import load_catalogued
+from ..restoration.ranges import activation_ranges
 from ..weights import catalogue, embedded
 from .codec_settings import CodecSettings, step_decay
 from .data import DataSettings, Scene, load, prepare
 from .plot import plot_log
 from .ranks import Ranks
 from .recipe import TrainingRecipe, TrainSettings, load_recipe
-from .task import groups_of, task_of, terms_of
+from .task import PlanesTask, groups_of, task_of, terms_of
 
 Report = Callable[[dict[str, Any]], None]
+#: Batches on which the ranges of activations are measured.
+RANGED_BATCHES = 8
 
 
 def run(
@@ -205,10 +209,17 @@ class Training:
             date=datetime.now(timezone.utc).date().isoformat(),
             licence=catalogue.entry(self.recipe.start).licence if self.recipe.start else "Apache-2.0",
             trained_on=self.task.trained_on,
+            ranges=self._ranges(),
         )
         path = self.out / f"{self.recipe.name}.safetensors"
         embedded.write(path, metadata, self.averaged_network().state_dict())
         return path
+
+    def _ranges(self) -> dict[str, tuple[float, float]]:
+        """For networks that can compute in int8: how large what goes into their layers becomes in the first batches."""
+        if not isinstance(self.task, PlanesTask) or not graphs.supported(self.network):
+            return {}
+        return activation_ranges(self.averaged_network(), self.task.examples(RANGED_BATCHES))
 
 
 def _completed(stored: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from ..errors import CorruptWeights, MissingWeights
 
-#: Keys of the header of every embedded file.
+#: Keys of the header of every embedded file; those that were calibrated for int8 also have `ranges`.
 KEYS = ("network", "hyperparameters", "recipe", "iterations", "date", "licence", "trained_on")
 
 
@@ -38,6 +38,8 @@ class Metadata:
     licence: str
     #: The training data in words.
     trained_on: str
+    #: The least and the largest value that goes into each layer by its name, for int8; empty where nobody measured them.
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def folder() -> Path:
@@ -80,6 +82,8 @@ def write(path: Path, metadata: Metadata, tensors: Mapping[str, torch.Tensor], d
     """Store tensors as `dtype` (integers as they are) with their metadata; appears whole or not at all."""
     header = {key: str(getattr(metadata, key)) for key in KEYS}
     header["hyperparameters"] = json.dumps(metadata.hyperparameters, sort_keys=True)
+    if metadata.ranges:
+        header["ranges"] = json.dumps({name: [float(f"{end:.4g}") for end in ends] for name, ends in metadata.ranges.items()})
     partial = path.with_name(path.name + ".partial")
     stored = {key: value.to(dtype) if value.is_floating_point() else value for key, value in tensors.items()}
     save_file({key: value.contiguous() for key, value in stored.items()}, partial, metadata=header)
@@ -96,6 +100,8 @@ def _parse(header: dict[str, str], path: Path) -> Metadata:
         fields: dict[str, Any] = {key: header[key] for key in KEYS}
         fields["hyperparameters"] = json.loads(fields["hyperparameters"])
         fields["iterations"] = int(fields["iterations"])
-    except (KeyError, ValueError) as fault:
+        ranges = json.loads(header.get("ranges", "{}"))
+        fields["ranges"] = {name: (float(low), float(high)) for name, (low, high) in ranges.items()}
+    except (KeyError, ValueError, TypeError, AttributeError) as fault:
         raise CorruptWeights(f"{path}: its header lacks or garbles {fault}", hint=f"Wanted: {', '.join(KEYS)}.") from fault
     return Metadata(**fields)

@@ -71,6 +71,7 @@ def restoration_stages(reader: Reader, options: RestoreOptions) -> tuple[list[St
         memory=options.memory,  # type: ignore[arg-type]
         precision=options.precision,
         device_name=str(find_device(options.device)),
+        backend=options.backend,
     )
     specs = with_networks(chosen_specs(reader, recipe, options, conditions, notices), options.network or ())
     try:
