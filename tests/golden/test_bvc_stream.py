@@ -1,0 +1,168 @@
+"""The golden BVC stream decodes to the same integers for ever, with our decoder and with one that knows only docs/FORMAT.md.
+
+`make_bvc.py` made the stream. The second decoder shares no line with the package: it is what another person would write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import constriction  # pyright: ignore[reportMissingTypeStubs]
+import numpy as np
+
+from revivid.codecs.bvc import keyframe
+from revivid.codecs.bvc.entropy import LatentCoder, Tables
+from revivid.codecs.bvc.gop import GopReader
+from revivid.codecs.bvc.records import GOP, RecordReader
+
+FOLDER = Path(__file__).parent / "bvc"
+STREAM = (FOLDER / "golden.bvc").read_bytes()
+SAID: dict[str, Any] = json.loads((FOLDER / "golden.json").read_text(encoding="utf-8"))
+
+
+def sha256(*arrays: np.ndarray) -> str:
+    return hashlib.sha256(b"".join(np.asarray(array).astype("<i4").tobytes() for array in arrays)).hexdigest()
+
+
+def golden_coder() -> LatentCoder:
+    motion, residual = (Tables(*(np.array(t[key], np.int32) for key in ("cdf", "offset", "length"))) for t in SAID["tables"])
+    return LatentCoder(motion, residual, *(tuple(shape) for shape in SAID["shapes"]))
+
+
+def test_our_decoder() -> None:
+    coder = golden_coder()
+    records = RecordReader(io.BytesIO(STREAM), "golden.bvc")
+    assert records.header.tables == coder.tables_crc()
+    groups = [record for record in records if record.kind == GOP]
+    for record, said in zip(groups, SAID["groups"], strict=True):
+        group = GopReader(record.payload, record.frames)
+        assert [list(shown) for shown in group.shown] == said["shown"]
+        key = group.frame()
+        assert key.crc == said["key_crc"]
+        assert keyframe.decode(key, *SAID["padded"], 10).shape == (3, 128, 192)
+        latents = [coder.decode(group.frame()) for _ in group.shown[1:]]
+        assert [sha256(*pair) for pair in latents] == said["latents"]
+        group.finish()
+
+
+def test_our_encoder_still_makes_the_same_bytes() -> None:
+    coder = golden_coder()
+    record = next(iter(RecordReader(io.BytesIO(STREAM), "golden.bvc")))
+    group = GopReader(record.payload, record.frames)
+    group.frame()
+    for _ in group.shown[1:]:
+        frame = group.frame()
+        assert coder.encode(*coder.decode(frame)) == frame
+
+
+def test_a_decoder_by_the_book() -> None:
+    """docs/FORMAT.md, step by step, in plain Python."""
+    _, version, length = struct.unpack_from("<8sHI", STREAM)
+    body = STREAM[14 : 14 + length]
+    assert (version, zlib.crc32(STREAM[: 14 + length])) == (1, int.from_bytes(STREAM[14 + length : 18 + length], "little"))
+    assert list(struct.unpack_from("<II", body)) == SAID["size"]
+    groups = [payload for kind, payload in records_by_the_book(STREAM, 18 + length) if kind == b"GOP "]
+    for payload, said in zip(groups, SAID["groups"], strict=True):
+        shown, frames = group_by_the_book(payload, len(said["shown"]))
+        assert shown == said["shown"]
+        assert frames[0][0] == said["key_crc"]
+        decoded = []
+        for crc, data in frames[1:]:
+            coder = RangeDecoder(data)
+            latents = [latent_by_the_book(coder, t, s) for t, s in zip(SAID["tables"], SAID["shapes"], strict=True)]
+            integers = b"".join(struct.pack("<i", n) for latent in latents for n in latent)
+            assert zlib.crc32(integers) == crc
+            decoded.append(hashlib.sha256(integers).hexdigest())
+        assert decoded == said["latents"]
+
+
+def records_by_the_book(stream: bytes, place: int) -> Iterator[tuple[bytes, bytes]]:
+    crc, number, kind = zlib.crc32(stream[:place]), 0, b""
+    while kind != b"END ":
+        kind, found, _, length, stored, own = struct.unpack_from("<4sIIIII", stream, place)
+        payload = stream[place + 24 : place + 24 + length]
+        crc = zlib.crc32(payload, crc)
+        assert (found, stored, own) == (number, crc, zlib.crc32(stream[place : place + 20]))
+        yield kind, payload
+        place, number = place + 24 + length, number + 1
+    assert place == len(stream)
+    assert stream.endswith(struct.pack("<I", 24 + length) + b"BVC.END\n")
+
+
+def group_by_the_book(payload: bytes, count: int) -> tuple[list[list[int]], list[tuple[int, bytes]]]:
+    place = 0
+
+    def number() -> int:
+        nonlocal place
+        value = shift = 0
+        while True:
+            byte = payload[place]
+            place += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    def signed() -> int:
+        value = number()
+        return -(value + 1) // 2 if value % 2 else value // 2
+
+    pts, shown, frames = signed(), [], []
+    while len(shown) < count:
+        run, duration, gap = number(), number(), signed()
+        for _ in range(run):
+            shown.append([pts, duration])
+            pts += duration + gap
+    for _ in range(count):
+        length = number()
+        frames.append((int.from_bytes(payload[place : place + 4], "little"), payload[place + 4 : place + 4 + length]))
+        place += 4 + length
+    assert place == len(payload)
+    return shown, frames
+
+
+class RangeDecoder:
+    """Section 5 of docs/FORMAT.md."""
+
+    def __init__(self, data: bytes) -> None:
+        self.words = list(struct.unpack(f"<{len(data) // 4}I", data))
+        self.low, self.range = 0, 2**64 - 1
+        self.point = self.word() << 32 | self.word()
+
+    def word(self) -> int:
+        return self.words.pop(0) if self.words else 0
+
+    def symbol(self, starts: list[int]) -> int:
+        """`starts`: where each symbol's share of 2^24 begins, and 2^24 itself."""
+        scale = self.range >> 24
+        place = (self.point - self.low) % 2**64 // scale
+        index = max(i for i, start in enumerate(starts[:-1]) if start <= place)
+        self.low = (self.low + scale * starts[index]) % 2**64
+        self.range = scale * (starts[index + 1] - starts[index])
+        if self.range < 2**32:
+            self.low, self.range = (self.low << 32) % 2**64, self.range << 32
+            self.point = (self.point << 32) % 2**64 | self.word()
+        return index
+
+
+def latent_by_the_book(coder: RangeDecoder, tables: dict[str, Any], shape: list[int]) -> list[int]:
+    integers = []
+    for cdf, offset, length in zip(tables["cdf"], tables["offset"], tables["length"], strict=True):
+        starts = [i + (cdf[i] * (2**24 - length) >> 16) for i in range(length)] + [2**24]
+        integers += [offset + (coder.symbol(starts) if length > 1 else 0) for _ in range(shape[1] * shape[2])]
+    return integers
+
+
+def test_the_range_decoder_by_the_book_agrees_on_any_bytes() -> None:
+    """Also on words that no encoder wrote."""
+    data = np.random.default_rng(3).bytes(4000)
+    book = latent_by_the_book(RangeDecoder(data), SAID["tables"][1], [4, 2, 2])
+    ours = constriction.stream.queue.RangeDecoder(np.frombuffer(data, "<u4").astype(np.uint32))  # pyright: ignore
+    assert golden_coder().residual.decode(ours, (4, 2, 2)).reshape(-1).tolist() == book
