@@ -23,6 +23,8 @@ CELL = 4
 FLOW_LEVELS = 5
 #: Flow is divided by this where it enters convolutions beside samples of 0 to 1.
 FLOW_SCALE = 16.0
+#: What residuals and flow are multiplied by before their encoders: latents must begin well above the noise of rounding.
+_RESIDUAL_GAIN, _FLOW_GAIN = 16.0, 0.25
 _CELL_CHANNELS = 3 * CELL * CELL
 
 
@@ -164,8 +166,8 @@ def residual_encoder(channels: int, widths: tuple[int, int] = (32, 64)) -> nn.Mo
     """A picture's worth of residual (N, 3, H, W) -> (N, channels, H/16, W/16)."""
     fine, coarse = widths
     return nn.Sequential(
-        _Cells(2), nn.Conv2d(12, fine, 5, 2, 2), GDN(fine), nn.Conv2d(fine, coarse, 5, 2, 2), GDN(coarse),
-        nn.Conv2d(coarse, channels, 5, 2, 2, bias=False),
+        _Scaled(_RESIDUAL_GAIN), _Cells(2), nn.Conv2d(12, fine, 5, 2, 2), GDN(fine), nn.Conv2d(fine, coarse, 5, 2, 2), GDN(coarse),
+        _loud(nn.Conv2d(coarse, channels, 5, 2, 2, bias=False)),
     )  # fmt: skip
 
 
@@ -181,8 +183,8 @@ def residual_decoder(channels: int, widths: tuple[int, int] = (32, 64)) -> nn.Mo
 def flow_encoder(channels: int, width: int = 32) -> nn.Module:
     """Flow on cells (N, 2, H/4, W/4) -> (N, channels, H/16, W/16)."""
     return nn.Sequential(
-        _Scaled(1 / FLOW_SCALE), nn.Conv2d(2, width, 3, padding=1), GDN(width), nn.Conv2d(width, width, 3, 2, 1), GDN(width),
-        nn.Conv2d(width, channels, 3, 2, 1, bias=False),
+        _Scaled(_FLOW_GAIN), nn.Conv2d(2, width, 3, padding=1), GDN(width), nn.Conv2d(width, width, 3, 2, 1), GDN(width),
+        _loud(nn.Conv2d(width, channels, 3, 2, 1, bias=False)),
     )  # fmt: skip
 
 
@@ -198,8 +200,9 @@ def flow_decoder(channels: int, widths: tuple[int, int] = (16, 32)) -> nn.Module
 def blur_encoder(channels: int, width: int = 64) -> nn.Module:
     """Blur residual (N, 3, H, W) -> (N, channels, H/8, W/8): twice as fine as what is sent, since this never is."""
     return nn.Sequential(
-        _Cells(CELL), nn.Conv2d(_CELL_CHANNELS, width, 5, 2, 2), GDN(width), nn.Conv2d(width, channels, 3, padding=1, bias=False)
-    )
+        _Scaled(_RESIDUAL_GAIN), _Cells(CELL), nn.Conv2d(_CELL_CHANNELS, width, 5, 2, 2), GDN(width),
+        _loud(nn.Conv2d(width, channels, 3, padding=1, bias=False)),
+    )  # fmt: skip
 
 
 def blur_decoder(channels: int, width: int = 64) -> nn.Module:
@@ -229,6 +232,13 @@ def _quiet(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
     """A last layer that answers little before it is trained."""
     nn.init.normal_(layer.weight, std=1e-3)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
+
+
+def _loud(layer: nn.Conv2d) -> nn.Module:
+    """A last layer of an encoder that answers much before it is trained."""
+    with torch.no_grad():
+        layer.weight.mul_(8)
     return layer
 
 

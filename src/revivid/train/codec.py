@@ -120,7 +120,7 @@ class CodecTask:
     @torch.inference_mode()
     def gains(self, network: Any) -> dict[str, float]:
         """PSNR over that of the blurry frames, in dB, of held-out scenes: enhanced, and coded at the lowest, middle and highest
-        quality in groups of four frames after a sharp one; `all` is the mean of the coded ones. Rates go to `terms`."""
+        quality, each from the one decoded before; `all` is the mean of the coded ones. Rates go to `terms`."""
         qualities = sorted({1.0, (1 + self.rates) / 2, float(self.rates)})
         gains: dict[str, list[float]] = {}
         for scene in self.held_out:
