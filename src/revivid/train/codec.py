@@ -106,10 +106,12 @@ class CodecTask:
         return torch.stack(losses).mean() + (quantiles - quantiles.detach())
 
     def groups(self, network: nn.Module) -> list[tuple[list[nn.Parameter], float]]:
-        """Parameters with factors on the learning rate: everything, and the densities' quantiles, which nothing else depends on."""
-        named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
-        quantiles = [parameter for name, parameter in named if name.endswith("quantiles")]
-        return [([p for name, p in named if not name.endswith("quantiles")], 1.0), (quantiles, self.codec.quantile_rate)]
+        """Parameters with factors on the learning rate: networks, densities, and their quantiles, which nothing else depends on."""
+        groups: tuple[list[nn.Parameter], ...] = ([], [], [])
+        for name, parameter in network.named_parameters():
+            if parameter.requires_grad:
+                groups[2 if name.endswith("quantiles") else 1 if ".density." in name else 0].append(parameter)
+        return list(zip(groups, (1.0, self.codec.density_rate, self.codec.quantile_rate), strict=True))
 
     def terms(self) -> dict[str, float]:
         """Means of the losses' terms since the last call: `E` and `D` as they are, rates `R_u`, `R_m`, `R_q` in bits per pixel."""

@@ -35,7 +35,8 @@ class CodecSettings:
     region: int = 8
     #: Whether the enhanced frame is a constant where it is what is to be coded. Without, VENet learns frames that are easy to code.
     stop_gradient: bool = True
-    #: Learning rate of the quantiles over everyone else's.
+    #: Learning rates of the densities and of their quantiles over everyone else's.
+    density_rate: float = 1.0
     quantile_rate: float = 10.0
     #: Weight of what warping along the initial flow misses (mean absolute error), for a flow network that is trained along.
     flow_weight: float = 1.0
