@@ -20,6 +20,8 @@ CASES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "basicvsr": ({"num_feat": 8, "num_block": 1}, (1, 2, 3, 32, 32)),
     "basicvsr_plusplus": ({"mid_channels": 8, "num_blocks": 1}, (1, 3, 3, 32, 32)),
     "cellnet": ({"widths": [16, 24], "encoder": [1], "middle": 1, "decoder": [1]}, (1, 32, 32)),
+    "deartifactnet": ({"widths": [16, 24], "encoder": [1], "middle": 1, "decoder": [1], "reach": 1}, (3, 32, 32)),
+    "deblurnet": ({"widths": [16, 24], "encoder": [1], "middle": 1, "decoder": [1]}, (3, 32, 32)),
     "compactinterp": ({"widths": [16, 16, 16, 16], "depths": [1, 1, 1, 1]}, _PAIR),
     "compactsr": ({"channels": 16, "layers": 2}, (1, 32, 32)),
     "lumasr": ({"channels": 16, "layers": 2}, (1, 32, 32)),
@@ -43,7 +45,8 @@ BOUND = 0.03
 def call(module: Any, shape: tuple[int, ...]) -> torch.Tensor:
     torch.manual_seed(2)
     if module.traits.kind == "planes":
-        return module(torch.rand(1, 1, *shape[1:]), torch.rand(1, 2, shape[1] // 2, shape[2] // 2), torch.full((1,), 28.0))[0]
+        frames, height, width = shape
+        return module(torch.rand(1, *shape), torch.rand(1, 2 * frames, height // 2, width // 2), torch.full((1,), 28.0))[0]
     x = torch.rand(shape)
     if module.traits.kind == "pair":
         return module(x, time=0.5)
@@ -70,5 +73,5 @@ def test_bfloat16_stays_near_float32(name):
 
 
 def test_every_published_network_has_a_case():
-    published = {name for name in networks.names() if not name.startswith("compact")}
+    published = {name for name in networks.names() if not name.startswith(("compact", "bvc"))}
     assert published <= set(CASES)

@@ -35,7 +35,8 @@ def _random_weights(monkeypatch):
 
     def load(name):
         torch.manual_seed(0)
-        module = networks.build("cellnet", task=name.removeprefix("cellnet-"), reach=1, **HYPERPARAMETERS)
+        task = {"deartifactnet": "deartifact", "deblurnet": "deblur", "cellnet-denoise": "denoise"}[name]
+        module = networks.build("cellnet", task=task, reach=1, **HYPERPARAMETERS)
         for parameter in module.parameters():
             torch.nn.init.normal_(parameter, std=0.1)
         return module.eval()
@@ -88,7 +89,7 @@ def test_strips_equal_the_whole():
 
 @pytest.mark.usefixtures("_random_weights")
 def test_the_network_is_told_what_the_user_or_the_file_says(monkeypatch):
-    stage = Own("deartifact", Conditions(crf=31), weights="cellnet-deartifact")
+    stage = Own("deartifact", Conditions(crf=31), weights="deartifactnet")
     told = []
     restore = stage.module.restore
     monkeypatch.setattr(stage.module, "restore", lambda *given: told.append(given[2].item()) or restore(*given))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from revivid.degrade.noise import Noise
+from revivid.restoration import own
 from revivid.restoration.deconvolve import Deconvolve
 from revivid.restoration.geometry import Bicubic, Crop, PadToEven
 from revivid.restoration.own import Own
@@ -20,7 +21,7 @@ from revivid.workflows.compress import Downscale
 from revivid.workflows.degrade import AddNoise
 
 SUPER_RESOLVERS = [(n, name) for n in (2, 4) for name in embedded.names() if f"sr-x{n}" in name]
-SAME_SIZE = [(name.split("-")[1], name) for name in embedded.names() if name.startswith("cellnet-")]
+SAME_SIZE = [(task, name) for task in ("deartifact", "deblur", "denoise") for name in own.BEST[task] if name in embedded.names()]
 STAGES: dict[str, Callable[[], Stage]] = {
     **{
         f"super-resolve {name}": lambda name=name, n=n: Own("super-resolve", scale=n, weights=name) for n, name in SUPER_RESOLVERS

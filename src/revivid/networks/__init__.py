@@ -29,6 +29,8 @@ TABLE = {
     "cellnet": "cellnet:CellNet",
     "compactinterp": "compactinterp:CompactInterp",
     "compactsr": "compactsr:CompactSR",
+    "deartifactnet": "deartifactnet:DeartifactNet",
+    "deblurnet": "deblurnet:DeblurNet",
     "edvr": "edvr:EDVR",
     "estrnn": "estrnn:ESTRNN",
     "fastdvdnet": "fastdvdnet:FastDVDnet",

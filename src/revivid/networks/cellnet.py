@@ -37,7 +37,8 @@ class CellNet(nn.Module):
     noise in 8-bit code values). `reach`: frames before and after. `widths`: channels on each grid, from cells on, each half as
     fine as the one before. `encoder`, `decoder`: blocks on each grid but the coarsest, on the way down and up; `middle`: on the
     coarsest. `gate`: corrections whose root mean square over a few cells around is below so many 8-bit code values fade out, since
-    small ones are more often wrong than right; 0: none do.
+    small ones are more often wrong than right; 0: none do. `more_inputs`, `more_outputs`: channels on the finest grid for networks
+    that are built on this one.
 
     With its zero-initialised head the untrained network returns its input. Its weights come inside the package, under the
     package's own licence (Apache-2.0). Raises `UsageError` for hyper-parameters that can't work.
@@ -52,12 +53,15 @@ class CellNet(nn.Module):
         middle: int = 1,
         decoder: Sequence[int] = (0,),
         gate: float = 0.0,
+        *,
+        more_inputs: int = 0,
+        more_outputs: int = 0,
     ) -> None:
         super().__init__()
         _check(task, reach, widths, encoder, middle, decoder)
         self.reach, self.scale, self.levels, self.gate = reach, 1, len(widths), gate / 255
         pairs = list(pairwise(widths))
-        self.stem = nn.Conv2d(CELL * (2 * reach + 1), widths[0], 3, padding=1)
+        self.stem = nn.Conv2d(CELL * (2 * reach + 1) + more_inputs, widths[0], 3, padding=1)
         self.condition = nn.Sequential(nn.Linear(1, 16), nn.LeakyReLU(SLOPE), nn.Linear(16, 2 * sum(widths)))
         self.widths = tuple(widths)
         self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
@@ -65,7 +69,7 @@ class CellNet(nn.Module):
         self.encoder = nn.ModuleList(_blocks(width, count) for width, count in zip(widths, encoder, strict=False))
         self.middle = _blocks(widths[-1], middle)
         self.decoder = nn.ModuleList(_blocks(width, count) for width, count in zip(widths, decoder, strict=False))
-        self.head = nn.Conv2d(widths[0], CELL, 3, padding=1)
+        self.head = nn.Conv2d(widths[0], CELL + more_outputs, 3, padding=1)
         self._initialise()
         unit = 2**self.levels
         self.traits = Traits(
@@ -88,32 +92,35 @@ class CellNet(nn.Module):
         `y` (N,T,H,W) with T = 2 reach + 1 frames, `uv` (N,2T,ceil(H/2),ceil(W/2)) as U V U V ..., `strength` (N,). Returns
         (N,1,H,W) and (N,2,ceil(H/2),ceil(W/2)), not clamped. Raises `ShapeError` where the planes don't fit each other.
         """
+        self._check_planes(y, uv, strength)
+        cells = in_cells(y)
+        return self._added(y, cells, uv, self._residual(torch.cat((cells, uv), 1), strength))
+
+    def restore(self, y: Tensor, uv: Tensor, strength: Tensor, bit_depth: int = 8) -> tuple[Tensor, Tensor]:
+        """`forward` from integer code values to integer code values: uint8 at 8 bits, uint16 above."""
+        peak = (1 << bit_depth) - 1
+        luma, chroma = self(y.float().div_(peak), uv.float().div_(peak), strength)
+        return in_codes(luma, chroma, bit_depth)
+
+    def _check_planes(self, y: Tensor, uv: Tensor, strength: Tensor) -> None:
         frames, (height, width) = 2 * self.reach + 1, y.shape[-2:]
         chroma = (len(y), 2 * frames, -(-height // 2), -(-width // 2))
         if y.shape[1] != frames or uv.shape != chroma or strength.shape != y.shape[:1]:
             raise ShapeError(
-                f"CellNet got y {tuple(y.shape)}, uv {tuple(uv.shape)}, strength {tuple(strength.shape)}",
+                f"{type(self).__name__} got y {tuple(y.shape)}, uv {tuple(uv.shape)}, strength {tuple(strength.shape)}",
                 hint=f"It wants y (N,{frames},H,W), uv (N,{2 * frames},ceil(H/2),ceil(W/2)) and strength (N,).",
             )
-        cells = F.pixel_unshuffle(F.pad(y, (0, width % 2, 0, height % 2), mode="replicate"), 2)
-        residual = self._residual(torch.cat((cells, uv), 1), strength)
+
+    def _added(self, y: Tensor, cells: Tensor, uv: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+        """The middle frame's planes and what is added to its cells (N,6,h,w), where the gate lets it."""
+        height, width = y.shape[-2:]
         if self.gate:
             residual = residual * _openness(residual[:, :4], self.gate)
         own = cells[:, 4 * self.reach : 4 * self.reach + 4] + residual[:, :4]
         return F.pixel_shuffle(own, 2)[..., :height, :width], uv[:, 2 * self.reach : 2 * self.reach + 2] + residual[:, 4:]
 
-    def restore(self, y: Tensor, uv: Tensor, strength: Tensor, bit_depth: int = 8) -> tuple[Tensor, Tensor]:
-        """`forward` from integer code values to integer code values: uint8 at 8 bits, uint16 above."""
-        peak = (1 << bit_depth) - 1
-        planes = self(y.float().div_(peak), uv.float().div_(peak), strength)
-        # int16 holds 15 bits and has more operators than uint16; rounding half up comes from truncating the +0.5.
-        luma, chroma = (plane.float().mul_(peak).add_(0.5).clamp_(0, peak) for plane in planes)
-        if bit_depth == 8:
-            return luma.to(torch.uint8), chroma.to(torch.uint8)
-        return luma.to(torch.int16).view(torch.uint16), chroma.to(torch.int16).view(torch.uint16)
-
     def _residual(self, cells: Tensor, strength: Tensor) -> Tensor:
-        """Cells (N,6T,h,w) -> what to add to the middle frame's (N,6,h,w)."""
+        """Cells (N,6T + more,h,w) -> what the head makes of them (N,6 + more,h,w)."""
         height, width = cells.shape[-2:]
         unit = 2 ** (self.levels - 1)
         cells = F.pad(cells - 0.5, (0, -width % unit, 0, -height % unit), mode="replicate")
@@ -139,6 +146,21 @@ class CellNet(nn.Module):
         for layer in (self.head, self.condition[2]):
             nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+
+def in_cells(y: Tensor) -> Tensor:
+    """Luma planes (N,T,H,W) as cells (N,4T,ceil(H/2),ceil(W/2)); an odd last row or column is repeated."""
+    return F.pixel_unshuffle(F.pad(y, (0, y.shape[-1] % 2, 0, y.shape[-2] % 2), mode="replicate"), 2)
+
+
+def in_codes(y: Tensor, uv: Tensor, bit_depth: int) -> tuple[Tensor, Tensor]:
+    """Planes of code value / peak as integers: uint8 at 8 bits, uint16 above, rounded half up and clamped."""
+    peak = (1 << bit_depth) - 1
+    # int16 holds 15 bits and has more operators than uint16; rounding half up comes from truncating the +0.5.
+    luma, chroma = (plane.float().mul_(peak).add_(0.5).clamp_(0, peak) for plane in (y, uv))
+    if bit_depth == 8:
+        return luma.to(torch.uint8), chroma.to(torch.uint8)
+    return luma.to(torch.int16).view(torch.uint16), chroma.to(torch.int16).view(torch.uint16)
 
 
 class _Block(nn.Module):

@@ -35,6 +35,8 @@ class Traits:
     any_time: bool = False
     #: Interpolation: whether it also takes the stream's own planes, `restore(y, uv, time, bit_depth)`: no colour conversion.
     takes_planes: bool = False
+    #: Planes: whether it first wants to see whole frames, `guide(y, peak)`, what it says being `restore`'s last argument.
+    guided: bool = False
     #: Whether it restores frame by frame: `step(frame, state) -> (picture or None, state)`, see `streaming.Streaming`.
     streams: bool = False
     #: Frames by which a streaming network wants a clip mirrored before its first and after its last frame.

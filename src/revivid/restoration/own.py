@@ -27,12 +27,13 @@ from .workers import each_frame, keep_freed_memory
 #: Weights that may stand behind a task when nobody names any, best first.
 BEST = {
     "super-resolve": ("lumasr-x{scale}", "compactsr-x{scale}"),
-    "deblur": ("cellnet-deblur",),
+    "deartifact": ("deartifactnet",),
+    "deblur": ("deblurnet",),
     "denoise": ("cellnet-denoise",),
 }
 #: Noise of sigma in R'G'B' is this times sigma in luma, at least.
 _LEAST_SHARE = 0.55
-Restore = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Restore = Callable[..., tuple[Tensor, Tensor]]
 #: The least CRF that the networks for these tasks were trained with; better input is treated like it.
 _LEAST_CRF = {"super-resolve": 20.0, "deartifact": 20.0}
 #: What the features of one frame may take where nobody says how much; strips are cut to it.
@@ -141,20 +142,29 @@ class Own(Stage):
         y = torch.stack([_tensor(frame[0]) for frame in frames])[None]
         uv = torch.stack([_tensor(plane) for frame in frames for plane in frame[1:]])[None]
         depth = clip.color.bit_depth
-        luma, chroma = self._in_strips(lambda y, uv: self.backend.restore(y, uv, strength, depth), y, uv)
+        guide = [self._guide(y, depth)] if self.module.traits.guided else []
+        luma, chroma = self._in_strips(lambda y, uv, *guide: self.backend.restore(y, uv, strength, depth, *guide), y, uv, *guide)
         return luma[0, 0].numpy(), chroma[0, 0].numpy(), chroma[0, 1].numpy()
 
-    def _in_strips(self, restore: Restore, y: Tensor, uv: Tensor) -> tuple[Tensor, Tensor]:
-        """`restore` of all rows, as many at a time as fit the memory: the same numbers, since strips see beyond their ends."""
+    def _guide(self, y: Tensor, bit_depth: int) -> Tensor:
+        """What the network says of whole frames."""
+        with torch.inference_mode():
+            return self.module.guide(y.float(), (1 << bit_depth) - 1)
+
+    def _in_strips(self, restore: Restore, y: Tensor, *halved: Tensor) -> tuple[Tensor, Tensor]:
+        """`restore` of all rows, as many at a time as fit the memory: the same numbers, since strips see beyond their ends.
+
+        `halved`: chroma, and whatever else lies on its grid.
+        """
         height, rows = y.shape[-2], self._strip_rows(y.shape[-1])
         if rows >= height:
-            return restore(y, uv)
+            return restore(y, *halved)
         unit = 2 * self.module.traits.tile_multiple
         beyond = -(-self.module.traits.spatial_reach // unit) * unit
         done: list[tuple[Tensor, Tensor]] = []
         for top in range(0, height, rows):
             low, high = max(0, top - beyond), min(height, top + rows + beyond)
-            luma, chroma = restore(y[..., low:high, :], uv[..., low // 2 : -(-high // 2), :])
+            luma, chroma = restore(y[..., low:high, :], *(plane[..., low // 2 : -(-high // 2), :] for plane in halved))
             first, last = self.scale * (top - low), self.scale * (min(top + rows, height) - low)
             done.append((luma[..., first:last, :], chroma[..., first // 2 : -(-last // 2), :]))
         return torch.cat([luma for luma, _ in done], -2), torch.cat([chroma for _, chroma in done], -2)

@@ -31,6 +31,7 @@ from ..networks import graphs
 from ..networks.precision import best_dtype
 from ..restoration.catalogued import load_catalogued
 from ..restoration.ranges import activation_ranges
+from ..restoration.workers import keep_freed_memory
 from ..weights import catalogue, embedded
 from .codec_settings import CodecSettings, step_decay
 from .data import DataSettings, Scene, load, prepare
@@ -84,6 +85,8 @@ class Training:
         self.network: Any = networks.build(recipe.network, **recipe.hyperparameters)
         if recipe.start:
             self.network.load_state_dict(load_catalogued(recipe.start).state_dict())
+        for part, weights in getattr(self.network, "borrowed", {}).items():
+            self.network.get_submodule(part).load_state_dict(embedded.load(weights)[1])
         self.task = task_of(recipe, self.network, scenes)
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
         groups = groups_of(self.task, self.network)
@@ -92,6 +95,7 @@ class Training:
             [{"params": parameters} for parameters, _ in groups], lr=0.0, betas=(0.9, 0.99), weight_decay=self.settings.weight_decay
         )
         self.dtype = best_dtype()
+        keep_freed_memory()
         self.parameters = [parameter for parameters, _ in groups for parameter in parameters]
         # Parts of a batch side by side, one thread each: threads inside small layers wait for each other, badly on a busy machine.
         self.threads = torch.get_num_threads()

@@ -19,6 +19,11 @@ def planes_loss(y: Tensor, uv: Tensor, truth_y: Tensor, truth_uv: Tensor, *, eps
     return charbonnier(y, truth_y, epsilon) + chroma_weight * charbonnier(uv, truth_uv, epsilon)
 
 
+def planes_log_error(y: Tensor, uv: Tensor, truth_y: Tensor, truth_uv: Tensor, *, chroma_weight: float) -> Tensor:
+    """`log_error` on luma plus `chroma_weight` times the same on chroma, scaled to be about as large as `planes_loss`."""
+    return 0.02 * (log_error(y, truth_y) + chroma_weight * log_error(uv, truth_uv))
+
+
 def log_error(prediction: Tensor, target: Tensor, least: float = 2e-5) -> Tensor:
     """Mean over samples of the natural logarithm of their mean squared error, which is PSNR but for sign and unit.
 

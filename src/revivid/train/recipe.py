@@ -54,6 +54,8 @@ class TrainSettings:
     clip_norm: float = 0.5
     #: Share of the mean of the weights that one iteration keeps.
     ema: float = 0.999
+    #: For networks on planes: "charbonnier", or "psnr", the logarithm of each sample's squared error.
+    loss: str = "charbonnier"
     #: Charbonnier's epsilon, and the weight of chroma against luma.
     epsilon: float = 1e-3
     chroma_weight: float = 0.2

@@ -15,10 +15,13 @@ from .clips import ClipTask
 from .codec import CodecTask
 from .data import Scene, held_out
 from .interpolation import InterpolationTask
-from .losses import planes_loss
+from .losses import planes_log_error, planes_loss
 from .patches import Batch, Patches
 from .recipe import TrainingRecipe
 from .validation import gains
+
+#: What networks on planes can be trained to minimise.
+LOSSES = ("charbonnier", "psnr")
 
 
 class Sized(Protocol):
@@ -53,7 +56,9 @@ class Task(Protocol):
 def groups_of(task: Task, network: nn.Module) -> list[tuple[list[nn.Parameter], float]]:
     """Parameters in groups, each clipped on its own, with a factor on the learning rate: a task's `groups`, or all in one."""
     groups = getattr(task, "groups", None)
-    return groups(network) if groups is not None else [(list(network.parameters()), 1.0)]
+    if groups is not None:
+        return groups(network)
+    return [([parameter for parameter in network.parameters() if parameter.requires_grad], 1.0)]
 
 
 def terms_of(task: Task) -> dict[str, float]:
@@ -76,6 +81,8 @@ class PlanesTask:
     def __init__(self, recipe: TrainingRecipe, network: Any, scenes: list[Scene]) -> None:
         if network.traits.scale != recipe.data.scale:
             raise UsageError(f"{recipe.name}: [network] upscales by {network.traits.scale}, [data] by {recipe.data.scale}")
+        if recipe.train.loss not in LOSSES:
+            raise UsageError(f"{recipe.name}: there is no loss {recipe.train.loss!r}", hint=f"Known: {', '.join(LOSSES)}.")
         settings, data = recipe.train, recipe.data
         self.settings = settings
         self.held_out = [scene for scene in scenes if held_out(scene.name)]
@@ -103,11 +110,11 @@ class PlanesTask:
             yield batch.y, batch.uv, batch.strength
 
     def loss(self, network: nn.Module, part: Batch) -> Tensor:
-        y, uv = network(part.y, part.uv, part.strength)
+        y, uv = (plane.float() for plane in network(part.y, part.uv, part.strength))
         settings = self.settings
-        return planes_loss(
-            y.float(), uv.float(), part.truth_y, part.truth_uv, epsilon=settings.epsilon, chroma_weight=settings.chroma_weight
-        )
+        if settings.loss == "psnr":
+            return planes_log_error(y, uv, part.truth_y, part.truth_uv, chroma_weight=settings.chroma_weight)
+        return planes_loss(y, uv, part.truth_y, part.truth_uv, epsilon=settings.epsilon, chroma_weight=settings.chroma_weight)
 
     def gains(self, network: nn.Module) -> dict[str, float]:
         return gains(network, self.held_out)

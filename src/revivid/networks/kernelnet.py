@@ -1,0 +1,127 @@
+"""KernelNet: what restoring networks share that choose, for every cell, how much of several samples to add. Our own design.
+
+    frames - CompactInterp, frozen: motion (`guide`, of whole frames)
+    frames, motion - samples: K ways in which something near differs from the pixel; and hints about the motion
+    frames, samples, hints - CellNet - in every cell a correction and K weights
+    frame + correction + sum of weight k * sample k, luma and chroma alike
+
+A network that only sees pictures has to learn where to look; here it is shown, and what is left to learn is how far to trust it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .cellnet import CELL, CellNet, in_cells, in_codes
+from .compactinterp import CELLS, CompactInterp, reduction
+
+#: Weights of the package that training takes for parts of it.
+BORROWED = {"motion": "compactinterp-x2"}
+#: In how many pixels per frame a network is told motion.
+_UNIT = 16
+
+
+class Samples(NamedTuple):
+    """What is seen near each pixel, as differences from it."""
+
+    #: (N,K,H,W) and (N,2,K,h,w): what weights are chosen for.
+    luma: Tensor
+    chroma: Tensor
+    #: (N,M,H,W): seen, but not added.
+    beside: Tensor | None
+    #: (N,L,h,w): other things that are known of each cell.
+    hints: Tensor
+
+
+class KernelNet(CellNet, ABC):
+    """Restores the middle one of some frames; subclasses say what is sampled. The untrained network returns its input.
+
+    `samples`, `beside`, `hints`: K, M and L of `Samples`. The others are CellNet's.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        reach: int,
+        widths: Sequence[int],
+        encoder: Sequence[int],
+        middle: int,
+        decoder: Sequence[int],
+        gate: float,
+        *,
+        samples: int,
+        beside: int,
+        hints: int,
+        farthest: int,
+    ) -> None:
+        inputs = 4 * (samples + beside) + hints
+        super().__init__(
+            task, max(reach, 1), widths, encoder, middle, decoder, gate, more_inputs=inputs, more_outputs=samples
+        )
+        self.samples = samples
+        self.motion = CompactInterp().requires_grad_(False)
+        self.borrowed = BORROWED
+        self.traits = replace(
+            self.traits,
+            guided=True,
+            spatial_reach=(self.traits.spatial_reach or 0) + farthest,
+            bytes_per_pixel=self.traits.bytes_per_pixel + 12.0 * (samples + beside),
+        )
+
+    def forward(self, y: Tensor, uv: Tensor, strength: Tensor, motion: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """As `CellNet.forward`; `motion` is what `guide` says of whole frames, where only a part of them is given."""
+        self._check_planes(y, uv, strength)
+        if motion is None:
+            motion = self.guide(y)
+        cells = in_cells(y)
+        with torch.no_grad(), torch.autocast(y.device.type, enabled=False):
+            even = F.pad(y.float(), (0, y.shape[-1] % 2, 0, y.shape[-2] % 2), mode="replicate")
+            luma, chroma, beside, hints = self.seen(even, uv.float(), motion.float())
+        shown = in_cells(luma) if beside is None else F.pixel_unshuffle(torch.cat((luma, beside), 1), 2)
+        found = self._residual(torch.cat((cells, uv, shown + 0.5, hints + 0.5), 1), strength)
+        residual, weights = found.split((CELL, self.samples), 1)
+        parts = shown[:, : 4 * self.samples].unflatten(1, (self.samples, 4))
+        chosen = torch.cat(((parts * weights[:, :, None]).sum(1), (chroma * weights[:, None]).sum(2)), 1)
+        return self._added(y, cells, uv, residual + chosen)
+
+    def restore(
+        self, y: Tensor, uv: Tensor, strength: Tensor, bit_depth: int = 8, motion: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """`forward` from integer code values to integer code values: uint8 at 8 bits, uint16 above."""
+        peak = (1 << bit_depth) - 1
+        luma, chroma = self(y.float().div_(peak), uv.float().div_(peak), strength, motion)
+        return in_codes(luma, chroma, bit_depth)
+
+    def guide(self, y: Tensor, peak: float = 1.0) -> Tensor:
+        """Motion through the middle frame (N,2 reach,ceil(H/2),ceil(W/2)), in pixels per frame, on the grid of cells.
+
+        x and y by the frames next to it, then by those two frames away, and so on. `y` (N,T,H,W), 0 to `peak`, is of whole frames.
+        """
+        return torch.cat([self._motion(y, distance, peak) for distance in range(1, self.reach + 1)], 1)
+
+    @abstractmethod
+    def seen(self, y: Tensor, uv: Tensor, motion: Tensor) -> Samples:
+        """The samples of frames with even sides, in float32. Of luma (N,T,H,W), chroma (N,2T,h,w) and what `guide` says."""
+
+    @torch.no_grad()
+    def _motion(self, y: Tensor, distance: int, peak: float) -> Tensor:
+        ends = y[:, [self.reach - distance, self.reach + distance]].float()
+        with torch.autocast(y.device.type, enabled=False):
+            field = self.motion.field(ends, 0.5, peak)[:, :2]
+        cell = CELLS[-1] * reduction(ends)
+        motion = F.interpolate(field, scale_factor=cell / 2, mode="bilinear") * (cell / (2 * distance))
+        return motion[..., : -(-y.shape[-2] // 2), : -(-y.shape[-1] // 2)]
+
+
+def shape_of(motion: Tensor) -> Tensor:
+    """How far and along which line (N,3,h,w) motion (N,2,h,w) in pixels goes: either way along it is the same to a blur."""
+    x, y = (motion / _UNIT).split(1, 1)
+    length = (x * x + y * y + 1e-8).sqrt()
+    return torch.cat((length, (x * x - y * y) / length, 2 * x * y / length), 1)
