@@ -8,6 +8,7 @@ from pathlib import Path
 
 from revivid import errors
 from revivid.evaluation.machine import describe_machine
+from revivid.restoration.export import Exported
 from revivid.types import ColorSpec, HdrMetadata, StreamInfo, VideoInfo
 from revivid.weights.embedded import Metadata
 from revivid.workflows.job import JobResult, Plan
@@ -37,6 +38,7 @@ def test_plan_and_results() -> None:
     assert first_column("`result` of `compress` and `restore`") == set(result.to_json())
     assert first_column("`result` of `doctor`") == {*describe_machine(), "encoders", "weights", "threads", "bf16", "healthy"}
     assert first_column("`weights`") == {"name", *named(Metadata)}
+    assert first_column("`result` of `weights export`") == named(Exported)
 
 
 def test_target() -> None:

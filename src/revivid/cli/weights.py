@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -134,6 +135,30 @@ def convert(names: Names, as_json: common.Json = False) -> None:
             common.emit("result", name=entry.name, path=str(path))
         else:
             print(path)
+
+
+@app.command("export")
+def export(
+    name: Annotated[str, typer.Argument(help="Weights of the package, or a .safetensors that `revivid train` wrote.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.onnx", help="Where to write it.")],
+    yes: common.Yes = False,
+    as_json: common.Json = False,
+) -> None:
+    """Write one of the package's own networks as ONNX (opset 17), for other programs.
+
+    Planes in and out are 8-bit code values of YUV 4:2:0, of any size; strength is the CRF, or for denoising sigma in luma. The
+    file is compared with torch first where onnxruntime is installed.
+    """
+    from ..restoration.export import export_onnx
+
+    done = export_onnx(name, output, overwrite=yes)
+    if as_json:
+        common.emit("result", **{**asdict(done), "path": str(done.path)})
+        return
+    inputs = ", ".join(f"{key} ({', '.join(map(str, axes))})" for key, axes in done.inputs.items())
+    compared = "not compared" if done.largest_difference is None else f"at most {done.largest_difference} codes from torch"
+    common.say(f"opset {done.opset}, {inputs}; {compared}")
+    print(done.path)
 
 
 @app.command("path")
