@@ -12,6 +12,7 @@ from revivid import networks
 from revivid.errors import ShapeError, UsageError
 from revivid.networks.bvc import Bvc
 from revivid.networks.bvc_compact import enlarge_flow
+from revivid.weights import embedded
 
 #: The second paper's Table 1, decoded: parameters by module (specs), and in all.
 PAPER = {
@@ -138,6 +139,19 @@ def test_warping_follows_a_flow_on_cells(lively: Any) -> None:
     assert enlarge_flow(flow).shape == (1, 2, 64, 128)
     warped = lively.warped(picture, flow)
     torch.testing.assert_close(warped[..., :-3], picture[..., 3:], atol=1e-4, rtol=0)
+
+
+def test_flow_points_from_a_picture_to_where_its_content_is_in_the_reference() -> None:
+    """With the interpolator's weights, on a texture that moved 5 to the left and 3 down from reference to picture."""
+    network: Any = networks.build("bvc").eval()
+    for part, name in network.borrowed.items():
+        network.get_submodule(part).load_state_dict(embedded.load(name)[1])
+    (texture,) = frames(1, 256, 256)
+    reference, picture = texture[..., 10:202, 10:202], texture[..., 7:199, 15:207]
+    flow = network.flow(picture, reference)
+    assert flow.shape == (1, 2, 48, 48)
+    middle = flow[0, :, 12:36, 12:36].flatten(1).median(1).values
+    torch.testing.assert_close(middle, torch.tensor([5.0, -3.0]), atol=0.5, rtol=0)
 
 
 def test_ablations_leave_their_part_out() -> None:

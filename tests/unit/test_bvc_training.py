@@ -141,7 +141,7 @@ def test_ms_ssim_loss_is_the_metric_and_has_a_gradient() -> None:
 
 def test_every_phase_trains_its_parts(plan: recipe.TrainingRecipe) -> None:
     """Iterations 0 to 5 are of the phases enhancement, motion (1/6), compensation is skipped, residual (2/6 on), clips (5/6)."""
-    enhancing = {"venet", "blur_coder", "flow"}
+    enhancing = {"venet", "blur_coder"}
     assert set(gradients(plan, 0)) == enhancing
     assert set(gradients(plan, 1)) == enhancing | {"frnet", "motion_coder"}
     everything = enhancing | {"frnet", "motion_coder", "mcnet", "residual_coder"}
@@ -185,7 +185,7 @@ def test_parts_of_a_batch() -> None:
 
 def test_ablations_are_recipe_options(tmp_path: Path) -> None:
     bare = gradients(changed(tmp_path, 'name = "bvc"', 'name = "bvc"\nblur_coding = false\nrefine = false'), 3)
-    assert set(bare) == {"venet", "flow", "motion_coder", "mcnet", "residual_coder"}
+    assert set(bare) == {"venet", "motion_coder", "mcnet", "residual_coder"}
     warp, context = (
         gradients(changed(tmp_path, "[codec]", f'[codec]\nmotion_loss = "{word}"'), 1)["motion_coder"]
         for word in ("warp", "context")
@@ -215,6 +215,11 @@ def test_packaged_recipes_load() -> None:
     assert (paper.train.iterations, paper.train.batch, paper.train.patch, paper.train.frames) == (1_000_000, 4, 256, 7)
     assert (paper.train.learning_rate, paper.codec.decay) == (1e-4, "steps")
     assert compact.hyperparameters["size"] == "compact"
+
+
+def test_a_flow_network_without_weights_is_trained_along(tmp_path: Path) -> None:
+    trained = gradients(changed(tmp_path, 'name = "bvc"', 'name = "bvc"\nsize = "paper"\nrates = 1'), 0)
+    assert set(trained) == {"venet", "blur_coder", "flow"}
 
 
 def test_flow_weights_are_taken_and_kept(tmp_path: Path) -> None:
@@ -247,6 +252,8 @@ def test_resuming_gives_the_weights_of_an_uninterrupted_training(plan: recipe.Tr
     second.finish()
     for key, value in whole.network.state_dict().items():
         assert torch.equal(second.network.state_dict()[key], value), key
+    # The flow network is the package's, and stayed so.
+    assert all(torch.equal(whole.network.flow.network.state_dict()[k], v) for k, v in embedded.load("compactinterp-x2")[1].items())
     # What was written loads, with the tables of the trained densities, and the log tells E, D and R.
     metadata, tensors = embedded.read(path)
     loaded: Any = networks.load_published(networks.build(metadata.network, **metadata.hyperparameters), tensors)

@@ -13,6 +13,8 @@ of the same structure. The encoder runs the decoder's own code, so both have the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -51,6 +53,8 @@ class Bvc(nn.Module):
 
     #: Sides of frames are multiples of this.
     multiple = 64
+    #: Parts that a training begins with embedded weights for, and keeps.
+    borrowed: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, size: str = "compact", rates: int = RATES, blur_coding: bool = True, refine: bool = True) -> None:
         super().__init__()
@@ -76,11 +80,12 @@ class Bvc(nn.Module):
 
     def _build_compact(self, rates: int, blur_coding: bool, refine: bool) -> None:
         parts = bvc_compact
+        self.borrowed = {"flow.network": "compactinterp-x2"}
         self.venet: nn.Module = parts.CellUNet((48, 96, 128), down=(1, 1), middle=3, up=(1, 1))
         if blur_coding:
             blur = _COMPACT_BLUR
             self.blur_coder = LatentCoder(parts.blur_encoder(blur), parts.blur_decoder(blur), blur, 1, tabled=False)
-        self.flow: nn.Module = parts.FlowPyramid()
+        self.flow: nn.Module = parts.CellFlow()
         if refine:
             self.frnet = parts.CellFlowRefinement()
         motion, residual = _COMPACT_MOTION, _COMPACT_RESIDUAL

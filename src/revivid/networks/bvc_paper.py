@@ -19,19 +19,12 @@ _COMPENSATION_CHANNELS = 64
 class PixelFlow(nn.Module):
     """SPyNet with five levels, on R'G'B' as it is: flow (N, 2, H, W) from a picture to its reference, in pixels."""
 
-    #: Pixels of the picture along one of the flow's.
-    unit = 1
-
     def __init__(self) -> None:
         super().__init__()
         self.spynet = SPyNet((4,), count=5, normalise=False)
 
     def forward(self, target: Tensor, reference: Tensor) -> Tensor:
         return self.spynet(target, reference)[0]
-
-    def estimates(self, target: Tensor, reference: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """The flow and the pictures that it is between."""
-        return [(self(target, reference), target, reference)]
 
 
 class FlowRefinement(nn.Module):

@@ -95,8 +95,8 @@ class CompactInterp(nn.Module):
     def forward(self, clip: Tensor, time: Time = 0.5) -> Tensor:
         """R'G'B' clip (N,2,3,H,W) in [0, 1] -> the frame (N,3,H,W) at `time` in (0, 1). Raises `ShapeError`."""
         check_clip("CompactInterp", clip, frames=2)
-        luma = (clip * clip.new_tensor(_LUMA)[:, None, None]).sum(2) * _RANGE + _BLACK
-        return blend(clip[:, 0], clip[:, 1], self.field(luma, time), CELLS[-1] * reduction(luma), time)
+        frames = luma(clip)
+        return blend(clip[:, 0], clip[:, 1], self.field(frames, time), CELLS[-1] * reduction(frames), time)
 
     def restore(self, y: Tensor, uv: Tensor, time: Time = 0.5, bit_depth: int = 8) -> tuple[Tensor, Tensor]:
         """The same of integer code values: y (N,2,H,W), uv (N,4,ceil(H/2),ceil(W/2)) as U V U V -> y (N,1,..), uv (N,2,..).
@@ -150,6 +150,11 @@ class CompactInterp(nn.Module):
                 state = F.interpolate(state, scale_factor=2.0, mode="bilinear")
             state = level(frames[number], state, time)
             yield Estimate(torch.cat((state[:, :2] * (_UNIT / cell), state[:, 2:3]), 1), frames[number], _SEEN)
+
+
+def luma(clip: Tensor) -> Tensor:
+    """R'G'B' (N,T,3,H,W) of 0 to 1 -> limited-range luma (N,T,H,W), as video has it."""
+    return (clip * clip.new_tensor(_LUMA)[:, None, None]).sum(2) * _RANGE + _BLACK
 
 
 def reduction(luma: Tensor) -> int:

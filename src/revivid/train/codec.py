@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from .. import networks
 from ..errors import ShapeError, UsageError
 from ..layers.density import FactorisedDensity
-from ..layers.warp import backward_warp
 from ..networks.bvc import Bvc
 from .clips import rgb
 from .codec_losses import absolute, context_aware, context_weights, decibels, ms_ssim_loss, squared
@@ -163,6 +162,7 @@ class _Steps:
     def __init__(self, codec: CodecSettings, network: Bvc, part: CodecBatch, noise: torch.Generator) -> None:
         self.codec, self.network, self.part, self.noise = codec, network, part, noise
         self.phase = codec.phase(part.progress)
+        self.learns_flow = any(parameter.requires_grad for parameter in network.flow.parameters())
         places = (part.quality - 1) / max(network.rates - 1, 1)
         self.trade_off = torch.tensor([codec.trade_off(place) for place in places.tolist()])
         self.pixels = part.truth.shape[-2] * part.truth.shape[-1]
@@ -189,21 +189,16 @@ class _Steps:
         loss = share * self.trade_off * errors + blur_bits / self.pixels
         terms = {"E": errors.detach().mean(), "R_u": blur_bits.detach().mean() / self.pixels}
         target = enhanced.detach() if self.codec.stop_gradient else enhanced
-        initial, missed = self._flow(target, reference)
-        if not self.codec.flow_weights:
+        if self.learns_flow or self.phase != "enhancement":
+            initial = self.network.flow(target, reference)
+        if self.learns_flow:
+            missed = absolute(target, self.network.warped(reference, initial))
             loss = loss + self.codec.flow_weight * self.trade_off * missed
         if self.phase == "enhancement":
             return loss.mean(), target.detach(), {key: value.item() for key, value in terms.items()}
         coding, decoded, more = self._coding(target, truth, reference, initial)
         terms |= {key: value.detach().mean() for key, value in more.items()}
         return (loss + coding).mean(), decoded.clamp(0, 1), {key: value.item() for key, value in terms.items()}
-
-    def _flow(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        """The initial flow, and what warping along it misses by sample: at every level that the flow network has, so that coarse
-        ones learn large motion long before fine ones could."""
-        found = self.network.flow.estimates(target, reference)  # type: ignore[operator]
-        errors = [absolute(small, backward_warp(support, flow, padding="border")) for flow, small, support in found]
-        return self.network.flow.unit * found[-1][0], torch.stack(errors).mean(0)  # type: ignore[operator]
 
     def _coding(
         self, target: Tensor, truth: Tensor, reference: Tensor, initial: Tensor
