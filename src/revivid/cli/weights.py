@@ -172,11 +172,13 @@ def path(name: Name) -> None:
 def _show_embedded(name: str) -> bool:
     """Print the card of weights of the package, if they are some."""
     from ..weights import embedded
+    from ..weights.cards import card
 
     if name not in embedded.names():
         return False
-    metadata, tensors = embedded.load(name)
-    _print_card({**asdict(metadata), "parameters": f"{sum(t.numel() for t in tensors.values()):,}"})
+    for heading, value in card(name).items():
+        for number, line in enumerate(value if isinstance(value, list) else [value]):
+            print(f"{'' if number else heading:16} {line}")
     return True
 
 
