@@ -23,6 +23,18 @@ _ROUNDING = Fraction(1, 20)
 _16_BITS = ("u8", "u8p", "s16", "s16p")
 
 
+def describe_aac(stream: Stream, packet: bytes) -> None:
+    """Give a stream of AAC the AudioSpecificConfig (ISO/IEC 14496-3) that the ADTS head of its first packet implies.
+
+    MPEG-TS has such heads in place of a description of the stream, and Matroska wants one before the first packet.
+    """
+    context = stream.codec_context
+    if context is None or context.extradata or len(packet) < 7 or packet[0] != 0xFF or packet[1] & 0xF6 != 0xF0:
+        return
+    profile, rate, channels = packet[2] >> 6, packet[2] >> 2 & 15, (packet[2] & 1) << 2 | packet[3] >> 6
+    context.extradata = ((profile + 1) << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
+
+
 def add_copy(output: av.container.OutputContainer, source: Stream) -> Stream:
     """A stream of `output` that takes the packets of `source` as they are. Raises `ValueError` where it can't."""
     added = output.add_stream_from_template(source)

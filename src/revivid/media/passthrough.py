@@ -20,7 +20,7 @@ import av.error
 from av.stream import Stream
 
 from ..errors import CorruptInput
-from .audio import LOSSLESS, LosslessTrack, add_copy
+from .audio import LOSSLESS, LosslessTrack, add_copy, describe_aac
 from .carry import COVERS, TEXT_TARGET, Plan, plan_stream
 from .metadata import without_recipe
 from .probe import main_video, start_of
@@ -128,8 +128,11 @@ class Passthrough:
         """Streams are carried that have packets: attachments have none."""
         return any(plan.action not in ("drop", "attach", "cover") for plan in self.plans)
 
-    def attach(self, output: av.container.OutputContainer) -> None:
-        """Add the planned streams, attachments and chapters to an output whose header is not yet written."""
+    def attach(self, output: av.container.OutputContainer, *, one_way: bool = False) -> None:
+        """Add the planned streams, attachments and chapters to an output whose header is not yet written.
+
+        `one_way`: nobody can go back in it, so its header must say all from the start.
+        """
         for plan in self.plans:
             stream = self._streams[plan.index]
             if plan.action == "attach":
@@ -137,7 +140,9 @@ class Passthrough:
             elif plan.action == "cover":
                 self._add_cover(output, stream, plan)
             elif plan.action != "drop":
-                self._tracks[plan.index] = self._added(output, stream, plan)
+                self._tracks[plan.index] = track = self._added(output, stream, plan)
+                if one_way and plan.action == "copy" and plan.codec == "aac":
+                    describe_aac(track.output, _first_packet(self.source, plan.index))
         chapters = self._chapters()
         if chapters and self._muxer != "webm":
             output.set_chapters(chapters)
@@ -182,7 +187,7 @@ class Passthrough:
         return _Track(plan, stream, _like(added, stream))
 
     def _add_cover(self, output: av.container.OutputContainer, stream: Stream, plan: Plan) -> None:
-        picture = _picture(self.source, plan.index)
+        picture = _first_packet(self.source, plan.index)
         if self._muxer == "matroska":
             stream.metadata.setdefault("filename", f"cover.{'jpg' if plan.codec == 'mjpeg' else 'png'}")
             stream.metadata.setdefault("mimetype", COVERS[plan.codec])
@@ -287,8 +292,8 @@ def is_filler(stream: Stream) -> bool:
     return stream.metadata.get("title") == FILLER
 
 
-def _picture(source: str, index: int) -> bytes:
-    """The bytes of a cover: its stream's one packet."""
+def _first_packet(source: str, index: int) -> bytes:
+    """The bytes of a stream's first packet; of a cover, that is the picture."""
     with open_input(source) as container:
         for packet in container.demux(container.streams[index]):
             if packet.size:

@@ -18,6 +18,7 @@ import av
 import av.container
 import av.error
 
+from ...errors import UsageError
 from ...media.passthrough import FILLER, Passthrough
 from .records import SIDE, Index, RecordReader
 
@@ -29,13 +30,20 @@ class BesideWriter:
         self._passthrough = passthrough
         self._bytes = _Pieces()
         # Bit exact: no date, no random numbers, so that the same input makes the same file.
-        output = av.open(self._bytes, mode="w", format="matroska", options={"fflags": "+bitexact"})
+        # Sound may begin before the picture: its times may not be shifted to zero.
+        options = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
+        output = av.open(self._bytes, mode="w", format="matroska", options=options)
         assert isinstance(output, av.container.OutputContainer)
         self._output = output
-        passthrough.attach(output)
+        passthrough.attach(output, one_way=True)
         output.metadata.update(tags)
         filler = None if passthrough.has_packets else _filler(output)
-        output.start_encoding()
+        try:
+            output.start_encoding()
+        except av.error.FFmpegError as exc:
+            raise UsageError(
+                "what stands beside the picture can't be stored in a stream: Matroska refuses it", hint="Pass --no-audio."
+            ) from exc
         if filler is not None:
             output.mux(filler)
 

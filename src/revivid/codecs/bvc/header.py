@@ -25,6 +25,7 @@ MAX_GOP = 600
 _FRONT = struct.Struct("<8sHI")
 _FIXED = struct.Struct("<IIBBBBBHHIIIIIII32s")
 _FULL_RANGE, _PRESERVE, _PRIMARIES, _LUMINANCE, _LIGHT = 1, 2, 4, 8, 16
+_FLAGS = _FULL_RANGE | _PRESERVE | _PRIMARIES | _LUMINANCE | _LIGHT
 _UINT32 = (1 << 32) - 1
 
 
@@ -104,6 +105,8 @@ def parse(stored: bytes) -> Header:
     if cursor.left:
         raise ValueError("its header is longer than what it says")
     _check_size(width, height)
+    if flags & ~_FLAGS:
+        raise ValueError(f"its header has flags that mean nothing ({flags})")
     if depth not in (8, 10, 12) or not 1 <= gop <= MAX_GOP or not QUALITIES[0] <= quality / _QUALITY_STEPS <= QUALITIES[1]:
         raise ValueError(f"its header is out of range: {depth} bits, quality {quality / _QUALITY_STEPS}, {gop} frames a GOP")
     return Header(
