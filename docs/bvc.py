@@ -18,7 +18,7 @@ BEGIN, END = "<!-- tables: made by docs/bvc.py -->", "<!-- end of tables -->"
 MODULES = {
     "VENet": ("encoder", "U-Net of residual blocks on cells of 4x4 pixels", "residual dense network, 12 blocks"),
     "AE_blur": ("encoder", "autoencoder to an eighth, 48 channels", "autoencoder 5x5 to a sixteenth, 128 channels"),
-    "flow": ("encoder", "pyramid of five levels, shared weights, up to cells", "SPyNet, five levels"),
+    "flow": ("encoder", "`compactinterp`, as it is in the package", "SPyNet, five levels"),
     "FRNet": ("encoder", "a residual block on cells", "residual dense network, 3 blocks"),
     "E_flow": ("encoder", "to a sixteenth, 32 channels", "3x3 to a sixteenth, 128 channels"),
     "D_flow": ("decoder", "back to cells", "mirrored"),

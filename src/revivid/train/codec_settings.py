@@ -38,9 +38,9 @@ class CodecSettings:
     #: Learning rates of the densities and of their quantiles over everyone else's.
     density_rate: float = 1.0
     quantile_rate: float = 10.0
-    #: Weight of what warping along the initial flow misses (mean absolute error), for a flow network that is trained along.
+    #: Weight of what warping along the initial flow misses (mean absolute error), where the flow network is trained along.
     flow_weight: float = 1.0
-    #: Safetensors of a flow network that is kept as it is, such as published weights of the user's; none: it is trained along.
+    #: Safetensors of SPyNet for the paper's size, such as published ones: kept as they are; none: it is trained along.
     flow_weights: str = ""
     #: How the learning rate falls: "cosine", or "steps" (a tenth from 5/10 and a hundredth from 8/10 on).
     decay: str = "cosine"
