@@ -49,7 +49,7 @@ def test_target() -> None:
 
 
 def test_probe() -> None:
-    assert first_column("`result` of `probe`") == {"bits_per_pixel", *named(VideoInfo)}
+    assert first_column("`result` of `probe`") == {"bits_per_pixel", "bvc", *named(VideoInfo)}
     text = section("`result` of `probe`")
     for kind in (ColorSpec, HdrMetadata, StreamInfo):
         assert all(f"`{name}`" in text for name in named(kind))
