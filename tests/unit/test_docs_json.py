@@ -36,7 +36,8 @@ def test_plan_and_results() -> None:
     assert first_column("`plan`") == set(plan.to_json())
     result = JobResult("a", 1, 1, 1, 1, 1, 1.0, 1.0)
     assert first_column("`result` of `compress` and `restore`") == set(result.to_json())
-    assert first_column("`result` of `doctor`") == {*describe_machine(), "encoders", "weights", "threads", "bf16", "healthy"}
+    doctor = {"encoders", "weights", "threads", "bf16", "openvino", "healthy"}
+    assert first_column("`result` of `doctor`") == {*describe_machine(), *doctor}
     assert first_column("`weights`") == {"name", *named(Metadata)}
     assert first_column("`result` of `weights export`") == named(Exported)
 

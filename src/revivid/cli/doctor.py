@@ -6,12 +6,16 @@ import typer
 
 from . import common
 
+_NO_OPENVINO = "openvino: not installed; with it the package's own networks are faster (pip install 'revivid[openvino]')"
+
 
 def doctor(as_json: common.Json = False) -> None:
     """Check what this installation can do.
 
     Encoders, weights, processor and versions. Ends with exit code 6 where something needed is missing.
     """
+    from importlib.util import find_spec
+
     import torch
 
     from ..codecs import CODECS
@@ -30,6 +34,7 @@ def doctor(as_json: common.Json = False) -> None:
         "weights": weights,
         "threads": torch.get_num_threads(),
         "bf16": bf16,
+        "openvino": find_spec("openvino") is not None,
         "healthy": healthy,
     }
     if as_json:
@@ -38,6 +43,7 @@ def doctor(as_json: common.Json = False) -> None:
         for name, value in facts.items():
             print(f"{name:10} {value}")
         print("bf16: this processor computes in it, about twice as fast" if bf16 else "bf16: not native here, float32 is used")
+        print("openvino: computes the package's own networks in int8" if facts["openvino"] else _NO_OPENVINO)
         print("all is well" if healthy else "something is missing: reinstall revivid and av")
     if not healthy:
         raise typer.Exit(6)
