@@ -17,6 +17,7 @@ from torch import Tensor
 from ..errors import MissingTool, UsageError
 from ..networks import graphs
 from ..networks.precision import best_dtype
+from .workers import side_by_side
 
 if TYPE_CHECKING:
     import openvino
@@ -92,7 +93,7 @@ class OpenVinoBackend:
             raise MissingTool("OpenVINO is not installed", hint=hint) from fault
         self.network, self.ranges = network, ranges
         self.description = "int8, OpenVINO" if ranges else "fp32, OpenVINO"
-        self._core = openvino.Core()
+        self._core, self._workers = openvino.Core(), side_by_side()
         self._models: dict[tuple[Any, ...], openvino.CompiledModel] = {}
         self._lock, self._own = threading.Lock(), threading.local()
 
@@ -125,13 +126,12 @@ class OpenVinoBackend:
     def _compiled(self, key: tuple[int, int, float, int]) -> openvino.CompiledModel:
         height, width, strength, bit_depth = key
         model = graphs.graph(self.network, (height, width), strength, bit_depth, self.ranges)
-        workers = torch.get_num_threads()
         return self._core.compile_model(
             model,
             "CPU",
             {
-                "NUM_STREAMS": workers,
-                "INFERENCE_NUM_THREADS": workers,
+                "NUM_STREAMS": self._workers,
+                "INFERENCE_NUM_THREADS": self._workers,
                 "INFERENCE_PRECISION_HINT": "f32",  # what is not int8: eight bits of mantissa would show as banding
                 "ENABLE_CPU_PINNING": False,  # decoder and encoder run on the same cores
             },

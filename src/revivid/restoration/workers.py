@@ -40,8 +40,14 @@ def keep_freed_memory() -> bool:
 
 
 @lru_cache(maxsize=1)
+def side_by_side() -> int:
+    """How many frames are computed at once: as many as torch may use threads. Inside a worker torch would say one."""
+    return torch.get_num_threads()
+
+
+@lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(torch.get_num_threads(), "revivid-frame", initializer=torch.set_num_threads, initargs=(1,))
+    return ThreadPoolExecutor(side_by_side(), "revivid-frame", initializer=torch.set_num_threads, initargs=(1,))
 
 
 def each_frame(function: Callable[[T], R], frames: Iterable[T]) -> list[R]:
