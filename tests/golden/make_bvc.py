@@ -65,6 +65,8 @@ def main() -> None:
         picture = np.stack([np.sin(rows + number), np.cos(columns), np.sin(rows * columns)]) / 2 + 0.5
         frames = [keyframe.encode(picture.astype(np.float32), 30, 10)]
         latents = [[drawn(t, s, generator) for t, s in zip((coder.motion, coder.residual), SHAPES, strict=True)] for _ in shown[1:]]
+        for motion, residual in latents[1:]:  # a channel of zeros in each
+            motion[0] = residual[3] = 0
         frames += [coder.encode(*pair) for pair in latents]
         writer.gop(gop.to_bytes(shown, frames), len(shown), shown[0].pts)
         writer.side(b"beside" * (1 - number))

@@ -174,7 +174,7 @@ def test_a_channel_with_one_symbol_takes_nothing() -> None:
     latent = np.stack([np.full((4, 4), 7), np.arange(16).reshape(4, 4) % 2 - 1])
     coding = LatentCoder(tables, tables, (2, 4, 4), (2, 4, 4))
     coded = coding.encode(latent, latent)
-    assert len(coded.data) == 8
+    assert len(coded.data) == 1 + 8
     assert np.array_equal(coding.decode(coded)[0], latent)
 
 
@@ -192,11 +192,24 @@ def test_random_bytes_do_no_harm() -> None:
     """A CRC can be forged: the range decoder itself has to bear anything."""
     coding, generator = coder(), np.random.default_rng(1)
     for _ in range(300):
-        data = generator.integers(0, 256, 4 * int(generator.integers(0, 600)), dtype=np.uint8).tobytes()
-        with pytest.raises(ValueError, match=r"fewer|don't decode|other integers"):
+        data = b"\0" + generator.integers(0, 256, 4 * int(generator.integers(0, 600)), dtype=np.uint8).tobytes()
+        with pytest.raises(ValueError, match=r"fewer|don't decode|other integers|whole words"):
             coding.decode(CodedFrame(data, 0))
-    with pytest.raises(ValueError, match="whole words"):
-        coding.decode(CodedFrame(b"12345", 0))
+    for data in (b"", b"123456"):
+        with pytest.raises(ValueError, match="whole words"):
+            coding.decode(CodedFrame(data, 0))
+    with pytest.raises(ValueError, match="flags of no channel"):
+        coding.decode(CodedFrame(b"\xff", 0))
+
+
+def test_channels_of_zeros_take_one_bit() -> None:
+    coding = coder()
+    motion, residual = drawn(coding)
+    nothing = coding.encode(np.zeros_like(motion), np.zeros_like(residual))
+    assert len(nothing.data) == 1
+    assert not coding.decode(nothing)[1].any()
+    residual[1] = 0
+    assert np.array_equal(coding.decode(coding.encode(motion, residual))[1], residual)
 
 
 def picture(width: int = 128, height: int = 64) -> np.ndarray:

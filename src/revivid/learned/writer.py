@@ -61,7 +61,7 @@ class BvcEncoding(Encoding):
     def header(self, target: Target) -> Header:
         """The header of a stream of these pictures. Raises `CorruptWeights` where the model has no tables."""
         assert self.model is not None
-        quality = round(self.quality, 2)
+        quality = round(float(self.quality), 2)
         return Header(
             width=target.width,
             height=target.height,

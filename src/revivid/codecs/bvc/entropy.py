@@ -1,6 +1,9 @@
 """Latents to bytes and back: a range coder with one table per channel (docs/FORMAT.md, section 5).
 
-    motion (C, h, w) and residual (C, h, w), integers -> channel by channel, each by its own table -> 32-bit words, little-endian
+    motion (C, h, w) and residual (C, h, w), integers -> which channels hold only zeros -> one bit for each channel
+                                                      -> the others one by one, each by its own table -> 32-bit words, little-endian
+
+Most channels hold only zeros at low rates. They would cost next to no bits, but as much time as the others.
 
 `constriction` codes; the tables are integers, so decoding is exact on every machine. A CRC-32 of the integers tells a decoder
 that it got what the encoder put in.
@@ -66,21 +69,24 @@ class Tables:
             parts.append(np.concatenate(([offset, length], cdf[: length + 1])).astype("<i4").tobytes())
         return b"".join(parts)
 
-    def encode(self, coder: Any, latent: np.ndarray) -> None:
-        """Append a latent (C, h, w). Raises `ValueError` for a value beside its table."""
-        for channel, offset, length, model in zip(latent, self.offset, self.length, self._models, strict=True):
+    def encode(self, coder: Any, latent: np.ndarray, zeros: np.ndarray) -> None:
+        """Append a latent (C, h, w) without the channels of `zeros` (C,). Raises `ValueError` for a value beside its table."""
+        for channel, zero, offset, length, model in zip(latent, zeros, self.offset, self.length, self._models, strict=True):
+            if zero:
+                continue
             symbols = channel.reshape(-1).astype(np.int32) - np.int32(offset)
             if symbols.min(initial=0) < 0 or symbols.max(initial=0) >= length:
                 raise ValueError("a latent is outside its table")
             if model is not None:
                 coder.encode(symbols, model)
 
-    def decode(self, coder: Any, shape: Sequence[int]) -> np.ndarray:
-        """The next latent (C, h, w) as int32."""
+    def decode(self, coder: Any, shape: Sequence[int], zeros: np.ndarray) -> np.ndarray:
+        """The next latent (C, h, w) as int32; channels of `zeros` (C,) are not in the data."""
         count = int(np.prod(shape[1:]))
-        latent = np.empty((self.channels, count), np.int32)
-        for channel, offset, model in zip(latent, self.offset, self._models, strict=True):
-            channel[...] = offset if model is None else coder.decode(model, count) + np.int32(offset)
+        latent = np.zeros((self.channels, count), np.int32)
+        for channel, zero, offset, model in zip(latent, zeros, self.offset, self._models, strict=True):
+            if not zero:
+                channel[...] = offset if model is None else coder.decode(model, count) + np.int32(offset)
         return latent.reshape(tuple(shape))
 
     def bits(self, latent: np.ndarray) -> float:
@@ -91,10 +97,10 @@ class Tables:
             total -= np.log2((cdf[symbols + 1] - cdf[symbols]) / TOTAL).sum()
         return float(total)
 
-    def least_bits(self, shape: Sequence[int]) -> float:
-        """What the cheapest latent of this shape costs."""
-        best = sum(-np.log2(np.diff(cdf[: length + 1]).max() / TOTAL) for cdf, length in zip(self.cdf, self.length, strict=True))
-        return float(best) * int(np.prod(shape[1:]))
+    def least_bits(self) -> np.ndarray:
+        """What the cheapest integer of each channel costs (C,)."""
+        rows = zip(self.cdf, self.length, strict=True)
+        return np.array([-np.log2(np.diff(cdf[: length + 1]).max() / TOTAL) for cdf, length in rows])
 
 
 @dataclass(frozen=True)
@@ -112,21 +118,26 @@ class LatentCoder:
         if motion.shape != self.motion_shape or residual.shape != self.residual_shape:
             wanted = f"{self.motion_shape} and {self.residual_shape}"
             raise ValueError(f"latents of {motion.shape} and {residual.shape}, {wanted} expected")
+        zeros = np.array([not channel.any() for channel in (*motion, *residual)])
         coder = _stream.queue.RangeEncoder()
-        self.motion.encode(coder, motion)
-        self.residual.encode(coder, residual)
-        return CodedFrame(coder.get_compressed().astype("<u4").tobytes(), latent_crc(motion, residual))
+        self.motion.encode(coder, motion, zeros[: len(motion)])
+        self.residual.encode(coder, residual, zeros[len(motion) :])
+        data = np.packbits(zeros, bitorder="little").tobytes() + coder.get_compressed().astype("<u4").tobytes()
+        return CodedFrame(data, latent_crc(motion, residual))
 
     def decode(self, frame: CodedFrame) -> tuple[np.ndarray, np.ndarray]:
         """Motion and residual as int32. Raises `ValueError` where the bytes hold no such latents."""
-        if len(frame.data) % 4:
+        channels = self.motion.channels + self.residual.channels
+        flags, words = frame.data[: -(-channels // 8)], frame.data[-(-channels // 8) :]
+        if len(words) % 4 or 8 * len(flags) < channels:
             raise ValueError("the bytes of a predicted frame are no whole words")
-        if 8 * len(frame.data) < self._least_bits:
-            raise ValueError(f"{len(frame.data)} bytes are fewer than any frame of this size takes")
-        coder = _stream.queue.RangeDecoder(np.frombuffer(frame.data, "<u4").astype(np.uint32))
+        zeros = np.unpackbits(np.frombuffer(flags, np.uint8), bitorder="little").astype(bool)
+        if zeros[channels:].any() or 8 * len(words) < self._least_bits[~zeros[:channels]].sum() - _SLACK_BITS:
+            raise ValueError(f"{len(frame.data)} bytes are fewer than such a frame takes, or have flags of no channel")
+        coder = _stream.queue.RangeDecoder(np.frombuffer(words, "<u4").astype(np.uint32))
         try:
-            motion = self.motion.decode(coder, self.motion_shape)
-            residual = self.residual.decode(coder, self.residual_shape)
+            motion = self.motion.decode(coder, self.motion_shape, zeros[: self.motion.channels])
+            residual = self.residual.decode(coder, self.residual_shape, zeros[self.motion.channels : channels])
         except AssertionError as fault:  # constriction's word for bytes that no encoder made
             raise ValueError("the bytes of a predicted frame don't decode") from fault
         if latent_crc(motion, residual) != frame.crc:
@@ -134,13 +145,14 @@ class LatentCoder:
         return motion, residual
 
     def bits(self, motion: np.ndarray, residual: np.ndarray) -> float:
-        """What a frame costs by the tables alone; the coder adds a few bytes."""
+        """What a frame costs by the tables alone; the coder adds a bit for each channel and a few bytes."""
         return self.motion.bits(motion) + self.residual.bits(residual)
 
     @cached_property
-    def _least_bits(self) -> float:
-        least = self.motion.least_bits(self.motion_shape) + self.residual.least_bits(self.residual_shape)
-        return least * (1 - 2**-8) - _SLACK_BITS
+    def _least_bits(self) -> np.ndarray:
+        """Bits that each channel takes at least, motion's first, a little less for the coder's rounding."""
+        area = int(np.prod(self.motion_shape[1:]))
+        return np.concatenate((self.motion.least_bits(), self.residual.least_bits())) * area * (1 - 2**-8)
 
     def tables_crc(self) -> int:
         """Tells models apart that were rounded differently: with other tables a stream decodes to noise."""
