@@ -57,11 +57,12 @@ def compress_job(source: str | os.PathLike[str], output: str | os.PathLike[str],
     encoding = BvcEncoding(
         "bvc",
         {"quality": f"{options.quality:g}", "gop": str(options.gop), "mode": "preserve" if options.preserve else "sharpen"},
-        model=model.load(options.bvc_weights),
         quality=options.quality,
         gop=options.gop,
         preserve=options.preserve,
     )
+    encoding.muxer(output)  # what can't be written is said before anything is loaded
     reader = open_reader(source, options)
+    encoding = replace(encoding, model=model.load(options.bvc_weights), hdr=reader.info.hdr)
     color = replace(reader.info.color, matrix=reader.info.color.resolved_matrix(reader.info.height))
-    return Job(reader, os.fspath(output), [], replace(encoding, hdr=reader.info.hdr), options, color)
+    return Job(reader, os.fspath(output), [], encoding, options, color)

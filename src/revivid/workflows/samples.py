@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 
 from ..errors import CorruptInput, UsageError
-from ..media.read import VideoReader
+from ..learned.opening import open_video
 from ..media.weigh import CodedFrame, coded_frames
 from ..media.write import Encoding, VideoWriter
 from ..pipeline import chain
@@ -168,7 +168,7 @@ def _read(job: Job, begin: int, plan: Layout, with_originals: bool) -> Stretch |
     originals: list[Clip] = []
     left, counted = plan.counted + plan.tail, plan.counted
     try:
-        for clip in VideoReader(
+        for clip in open_video(
             whole.path, start=whole.start + offset, duration=length, fps=whole.fps, allow_damaged=whole.allow_damaged
         ):
             part = clip[:left]
