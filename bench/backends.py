@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=9)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    results = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else {"weights": {}}
+    results: dict[str, Any] = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else {"weights": {}}
     results |= {"command": "python bench/backends.py [MASTERS]", "machine": describe_machine()}
     for name in arguments.weights:
         found = quality(name, sorted(arguments.masters.glob("*.mkv")), arguments.frames) if arguments.masters else speed(name)
