@@ -51,6 +51,8 @@ def is_bvc(path: str | os.PathLike[str]) -> bool:
         front = sys.stdin.buffer.peek(len(MAGIC))[: len(MAGIC)]  # type: ignore[attr-defined]
     else:
         try:
+            if not Path(path).is_file():  # opening a named pipe would wait for who writes into it
+                return False
             with Path(path).open("rb") as file:
                 front = file.read(len(MAGIC))
         except (OSError, ValueError):

@@ -18,9 +18,9 @@ from ..pipeline import ProgressFunction
 from ..recipe import Recipe, StageSpec
 from ..restoration.stage import Stage
 from ..types import Clip, ColorSpec, VideoInfo
-from . import division, learned, target
+from . import division, target
 from .job import Job, JobResult, Plan, open_reader
-from .options import CompressOptions, RestoreOptions, make_compress
+from .options import LEARNED_CODEC, CompressOptions, RestoreOptions, make_compress
 from .tasks import with_networks
 
 #: Frames that the dry run encodes to estimate time and size.
@@ -62,7 +62,9 @@ def compress(
     `Recipe`, which `restore` follows. With a target in place of a CRF that is found first (see `target`), and with `scale="auto"`
     the scale as well (see `division`). Raises the errors of `revivid.errors`; whatever is raised, no half file is left.
     """
-    if learned.asked(options):
+    if options.get("codec") == LEARNED_CODEC:
+        from . import learned  # late, with torch: the other codecs need none
+
         return learned.compress_job(source, output, options).run("compress", progress)
     return compress_as(source, output, make_compress(options), RestoreOptions(), progress)
 
@@ -92,7 +94,9 @@ def plan_compress(
 
     Where a target is asked for, its CRF is found, as `compress` finds it.
     """
-    if learned.asked(options):
+    if options.get("codec") == LEARNED_CODEC:
+        from . import learned
+
         job = learned.compress_job(source, output, options)
         return job.sampled_plan(learned.SAMPLE_FRAMES) if sample else job.plan()
     chosen = make_compress(options)

@@ -15,10 +15,8 @@ from ..learned import model
 from ..learned.writer import DEFAULT_GOP, BvcEncoding
 from ..media.source import is_pipe
 from .job import Job, open_reader
-from .options import Source, make
+from .options import LEARNED_CODEC, Source, make
 
-#: The codec's name on the command line.
-CODEC = "bvc"
 #: Frames that the dry run encodes to estimate time and size.
 SAMPLE_FRAMES = 8
 
@@ -27,18 +25,13 @@ SAMPLE_FRAMES = 8
 class BvcOptions(Source):
     """How to compress with BVC."""
 
-    codec: str = CODEC
+    codec: str = LEARNED_CODEC
     #: 1 (smallest) to 8 (best); fractions are between.
     quality: float = 4.0
     #: Frames from one keyframe to the next; scene cuts begin a new group earlier.
     gop: int = DEFAULT_GOP
     #: Keep the blur of the input; without it frames are sharpened before they are coded.
     preserve: bool = False
-
-
-def asked(options: Mapping[str, Any]) -> bool:
-    """Whether these options of `compress` ask for BVC."""
-    return options.get("codec") == CODEC
 
 
 def compress_job(source: str | os.PathLike[str], output: str | os.PathLike[str], given: Mapping[str, Any]) -> Job:
@@ -48,7 +41,7 @@ def compress_job(source: str | os.PathLike[str], output: str | os.PathLike[str],
     others = sorted(set(given) - set(known))
     if others:
         raise UsageError(
-            f"--codec {CODEC} has no {', '.join('--' + name.replace('_', '-') for name in others)}",
+            f"--codec {LEARNED_CODEC} has no {', '.join('--' + name.replace('_', '-') for name in others)}",
             hint="It takes --quality 1 to 8, --gop, --preserve and --bvc-weights.",
         )
     options = make(BvcOptions, given)

@@ -18,6 +18,8 @@ Options = TypeVar("Options")
 
 #: Fields of `CompressOptions` that stand in place of a CRF.
 TARGETS = ("target_psnr", "target_vmaf", "size", "bitrate", "share")
+#: The codec whose streams are our own; its options are `learned.BvcOptions`.
+LEARNED_CODEC = "bvc"
 #: The scale that stands for the best one.
 BEST_SCALE = "auto"
 #: What published networks can compute in, by name.
