@@ -17,7 +17,7 @@ from revivid.restoration.embedded import load_embedded
 from revivid.restoration.own import Own
 from revivid.restoration.ranges import activation_ranges
 from revivid.restoration.stage import Conditions
-from revivid.restoration.workers import each_frame, side_by_side
+from revivid.restoration.workers import each_frame, worker_count
 from revivid.types import Clip, ColorSpec
 from revivid.weights import embedded
 
@@ -142,8 +142,8 @@ def test_frames_have_streams_of_their_own_even_when_a_worker_compiles():
     backend = OpenVinoBackend(random_network("one grid"), {})
     each_frame(lambda _: backend.restore(*planes(backend.network, 8, 8), 20.0, 8), range(2))  # workers' torch has one thread
     (model,) = backend._models.values()
-    assert model.get_property("NUM_STREAMS") == side_by_side()
-    assert model.get_property("INFERENCE_NUM_THREADS") == side_by_side()
+    assert model.get_property("NUM_STREAMS") == worker_count()
+    assert model.get_property("INFERENCE_NUM_THREADS") == worker_count()
 
 
 def test_graphs_of_many_sizes_are_not_kept(monkeypatch):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import MissingWeights, UsageError
-from ..media.read import CLIP_LENGTH
+from ..media.reader import CLIP_LENGTH
 from ..recipe import StageSpec
 from ..restoration import build
 from ..restoration.stage import Conditions, Stage

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from .blending import sampled
 
 #: Samples are never farther from their pixel, in pixels along each axis.
 REACH = 96
@@ -29,9 +30,5 @@ def along(picture: Tensor, motion: Tensor, offsets: Sequence[float]) -> Tensor:
     found = []
     for offset in offsets:
         way = (motion * offset).clamp_(-REACH, REACH) * pixel
-        found.append(_sampled(picture, centre + way).add_(_sampled(picture, centre - way)))
+        found.append(sampled(picture, centre + way).add_(sampled(picture, centre - way)))
     return torch.cat(found, 1).div_(2).sub_(picture)
-
-
-def _sampled(picture: Tensor, places: Tensor) -> Tensor:
-    return F.grid_sample(picture, places.permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=False)

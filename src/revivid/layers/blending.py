@@ -27,7 +27,7 @@ def bring(first: Tensor, second: Tensor, motion: Tensor, cell: int, time: Time) 
     Bilinear; beyond borders pictures and motion go on as they are there. Cells may reach over the lower and the right border.
     """
     places = _enlarged(_places(motion, cell, first.shape, time), cell, first.shape)
-    return _sampled(first, places[:, :2]), _sampled(second, places[:, 2:])
+    return sampled(first, places[:, :2]), sampled(second, places[:, 2:])
 
 
 def blend(first: Tensor, second: Tensor, field: Tensor, cell: int, time: Time, *, sharp: bool = True) -> Tensor:
@@ -42,7 +42,7 @@ def blend(first: Tensor, second: Tensor, field: Tensor, cell: int, time: Time, *
     if sharp:
         coarse.append(_blur(outer[:, :2] * cell, time, coarse[1]))
     full = _enlarged(torch.cat(coarse, 1), cell, first.shape)
-    blended = torch.lerp(_sampled(first, full[:, :2]), _sampled(second, full[:, 2:4]), full[:, 4:5])
+    blended = torch.lerp(sampled(first, full[:, :2]), sampled(second, full[:, 2:4]), full[:, 4:5])
     return _sharpened(blended, full[:, 5:6], full[:, 6:]) if sharp else blended
 
 
@@ -78,7 +78,8 @@ def _places(motion: Tensor, cell: int, shape: torch.Size, time: Time) -> Tensor:
     return torch.stack((x - passed * to_right, y - passed * down, x + left * to_right, y + left * down), 1)
 
 
-def _sampled(picture: Tensor, places: Tensor) -> Tensor:
+def sampled(picture: Tensor, places: Tensor) -> Tensor:
+    """`picture` (N,C,H,W) at `places` (N,2,h,w), x and y as `grid_sample` counts; bilinear, borders go on as they are there."""
     return F.grid_sample(picture, places.permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=False)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ..codecs.bvc.header import MAGIC
 from ..errors import UsageError
-from ..media.read import Reader, VideoReader
+from ..media.read import VideoReader
+from ..media.reader import Reader
 from ..media.source import is_pipe
 from ..types import VideoInfo
 

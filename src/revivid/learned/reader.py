@@ -24,23 +24,25 @@ from ..codecs.bvc.records import GOP, SIDE, Index, Record, RecordReader
 from ..errors import CorruptStream
 from ..media.frames import working_format
 from ..media.probe import streams_beside
-from ..media.read import CLIP_LENGTH, Damage, exact, expected, nothing_between
+from ..media.reader import CLIP_LENGTH, Reader
 from ..media.source import check_file, is_pipe
-from ..media.timing import Timed, sampled
+from ..media.timing import Timed
 from ..types import Clip, VideoInfo
 from .decoder import CONCEAL, DROP, RAISE, Decoder, nothing_decodes
 from .model import Model, load_for
 from .pictures import planes_of
 
 
-class BvcReader:
-    """An iterable of Clips over one BVC stream (`-`: on standard input); iterate once. What it offers is what `VideoReader` does.
+class BvcReader(Reader):
+    """The reader of one BVC stream (`-`: on standard input).
 
     `weights` names the model's weight file where the package has none of that name; `model` is one that is loaded already.
     `conceal` repeats the last good frame in place of damaged ones, `allow_damaged` leaves them out; either counts them in `damage`.
     Otherwise damage raises `CorruptStream`.
     Raises `MissingWeights` where the stream was made with another model.
     """
+
+    carried_alone = True
 
     def __init__(
         self,
@@ -55,47 +57,20 @@ class BvcReader:
         weights: str | os.PathLike[str] | None = None,
         model: Model | None = None,
     ) -> None:
-        self.path = os.fspath(path)
-        self.start = exact(start, "start", minimum=0) or Fraction(0)
-        self.length = exact(duration, "duration", positive=True)
-        self.fps = exact(fps, "fps", positive=True)
-        self.clip_length = clip_length
-        self.allow_damaged = allow_damaged or conceal
-        self.damage = Damage()
-        self.frames = 0
-        self.notices: list[str] = []
+        super().__init__(path, start, duration, fps, clip_length, allow_damaged or conceal)
         self._on_damage = CONCEAL if conceal else DROP if allow_damaged else RAISE
         self._stream = open_stream(path)
         self._records = RecordReader(self._stream, self.path, forgiving=self._on_damage != RAISE)
         self.header = self._records.header
         self._index = None if is_pipe(path) else self._find_index()
         self.carried_from = self._extract()
-        self.carried_alone = True
         self.info = describe(self.path, self.header, self._index, self.carried_from)
         self._model = model or load_for(self.header, self.path, weights)
 
     def __iter__(self) -> Iterator[Clip]:
         with contextlib.nullcontext() if is_pipe(self.path) else self._stream:
             decoder = Decoder(self._model, self.header, self.path, self._on_damage)
-            timed = self._cut(self._decoded(decoder))
-            if self.fps:
-                timed = sampled(timed, self.fps, self.path)
-            yield from self._clips(timed)
-
-    @property
-    def frame_rate(self) -> Fraction:
-        """Mean frames per second of what comes out."""
-        return self.fps or self.header.frame_rate
-
-    @property
-    def time_base(self) -> Fraction:
-        """A time base in which every time of what comes out is a whole number (unless a start cuts between ticks)."""
-        return 1 / self.fps if self.fps else self.header.time_base
-
-    @property
-    def expected_frames(self) -> int | None:
-        """How many frames will come; None for a pipe."""
-        return expected(self.info, self.frame_rate, self.start, self.length)
+            yield from self._wanted(self._decoded(decoder))
 
     def _find_index(self) -> Index:
         try:
@@ -152,25 +127,6 @@ class BvcReader:
             self.damage.errors += 1
         if frame is None:
             raise nothing_decodes(self.path)
-
-    def _cut(self, decoded: Iterator[Timed]) -> Iterator[Timed]:
-        for frame in decoded:
-            if self.length is not None and frame.time >= self.start + self.length:
-                return
-            if frame.time >= self.start:
-                yield Timed(frame.frame, frame.time - self.start, frame.duration)
-
-    def _clips(self, timed: Iterator[Timed]) -> Iterator[Clip]:
-        batch: list[Timed] = []
-        for item in timed:
-            batch.append(item)
-            if len(batch) == self.clip_length:
-                yield self._clip(batch)
-                batch = []
-        if batch:
-            yield self._clip(batch)
-        if not self.frames:
-            raise nothing_between(self)
 
     def _clip(self, batch: list[Timed]) -> Clip:
         header = self.header

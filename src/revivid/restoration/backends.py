@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import MissingTool, UsageError
 from ..networks import graphs
 from ..networks.precision import best_dtype
-from .workers import side_by_side
+from .workers import worker_count
 
 if TYPE_CHECKING:
     import openvino
@@ -93,7 +93,7 @@ class OpenVinoBackend:
             raise MissingTool("OpenVINO is not installed", hint=hint) from fault
         self.network, self.ranges = network, ranges
         self.description = "int8, OpenVINO" if ranges else "fp32, OpenVINO"
-        self._core, self._workers = openvino.Core(), side_by_side()
+        self._core, self._workers = openvino.Core(), worker_count()
         self._models: dict[tuple[Any, ...], openvino.CompiledModel] = {}
         self._lock, self._own = threading.Lock(), threading.local()
 

@@ -60,7 +60,7 @@ def export_onnx(name: str, path: Path, *, overwrite: bool = False) -> Exported:
     trained = source.suffix == ".safetensors"
     metadata = (embedded.read(source) if trained else embedded.load(name))[0]
     network: Any = load_trained(source) if trained else load_embedded(name)
-    if network.traits.kind != "planes" or getattr(network.traits, "guided", False):
+    if network.traits.kind != "planes" or network.traits.guided:
         raise UsageError(f"{name} can't be exported: {metadata.network} has no ONNX form")
     try:
         import onnx  # noqa: F401

@@ -40,14 +40,14 @@ def keep_freed_memory() -> bool:
 
 
 @lru_cache(maxsize=1)
-def side_by_side() -> int:
+def worker_count() -> int:
     """How many frames are computed at once: as many as torch may use threads. Inside a worker torch would say one."""
     return torch.get_num_threads()
 
 
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(side_by_side(), "revivid-frame", initializer=torch.set_num_threads, initargs=(1,))
+    return ThreadPoolExecutor(worker_count(), "revivid-frame", initializer=torch.set_num_threads, initargs=(1,))
 
 
 def each_frame(function: Callable[[T], R], frames: Iterable[T]) -> list[R]:

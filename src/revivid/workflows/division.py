@@ -15,7 +15,7 @@ from fractions import Fraction
 from ..errors import UnreachableTarget
 from ..recipe import SCALES
 from .options import CompressOptions
-from .target import Found
+from .target import Found, Goal
 
 #: What is found for options whose scale is known; judged: with the score of what is chosen.
 Find = Callable[[CompressOptions, bool], Found]
@@ -39,14 +39,11 @@ def find(options: CompressOptions, search: Find, rate: Callable[[CompressOptions
         except UnreachableTarget as fault:
             faults.append(fault)
     if not tried:
-        raise faults[-1 if _limits_bits(options) else 0]
+        goal = Goal.of(options)
+        # Few pixels need the fewest bits, many come nearest to the original.
+        raise faults[-1 if goal is not None and goal.limits_bits else 0]
     best = max(tried, key=_worth)
     return replace(best, tried=tuple(tried))
-
-
-def _limits_bits(options: CompressOptions) -> bool:
-    """Whether the smallest scale comes nearest to the target, and not the largest."""
-    return options.target_psnr is None and options.target_vmaf is None
 
 
 def _worth(found: Found) -> float:

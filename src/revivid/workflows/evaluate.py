@@ -12,7 +12,7 @@ from ..evaluation.compare import Comparison, compare_all, frames_of
 from ..evaluation.model import EvaluationReport
 from ..learned.opening import open_video
 from ..media import scale
-from ..media.read import Reader
+from ..media.reader import Reader
 from ..pipeline import Progress, ProgressFunction, prefetched
 from ..types import Clip
 

@@ -19,7 +19,7 @@ from ..errors import LimitExceeded, MissingWeights, PartialResult, UsageError
 from ..learned.opening import open_video
 from ..limits import MAX_FRAME_RATE, check_frame_size
 from ..media.passthrough import Passthrough
-from ..media.read import Reader
+from ..media.reader import Reader
 from ..media.source import is_pipe
 from ..media.weigh import carried_bytes
 from ..media.write import Encoding, Target, check_output, muxer_for

@@ -10,7 +10,7 @@ from ..codecs import CODECS
 from ..errors import UsageError
 from ..media.probe import stream_crf
 from ..media.quantiser import mean_quantiser
-from ..media.read import Reader
+from ..media.reader import Reader
 from ..media.source import is_pipe
 from ..recipe import Recipe, StageSpec
 from ..restoration.auto import choose

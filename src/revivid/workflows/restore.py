@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..codecs import encoding
 from ..errors import CorruptInput, UsageError
-from ..media.read import Reader
+from ..media.reader import Reader
 from ..media.source import is_pipe
 from ..media.write import Encoding
 from ..pipeline import ProgressFunction, chain

@@ -24,7 +24,8 @@ from ..evaluation.machine import describe_machine
 from ..evaluation.model import CompressedFile, RoundtripReport, Timings, VideoFile
 from ..evaluation.report import HEADLINE_METRIC, write_report
 from ..media.passthrough import Passthrough
-from ..media.read import Reader, VideoReader
+from ..media.read import VideoReader
+from ..media.reader import Reader
 from ..media.source import is_pipe
 from ..pipeline import ProgressFunction, chain, prefetched
 from ..recipe import Recipe
