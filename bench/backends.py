@@ -21,7 +21,7 @@ from quality_sr import measure, read_frames
 from revivid.evaluation.machine import describe_machine
 from revivid.restoration.backends import Backend, choose
 from revivid.restoration.embedded import load_embedded
-from revivid.restoration.workers import each_frame, side_by_side
+from revivid.restoration.workers import each_frame, worker_count
 
 BACKENDS = ("torch", "openvino", "openvino-int8")
 NAMES = ("lumasr-x4", "lumasr-x4-hq", "lumasr-x2-hq", "compactsr-x4", "compactsr-x2")
@@ -55,7 +55,7 @@ def speed(name: str) -> dict[str, Any]:
     y = torch.randint(0, 256, (1, 1, height, width), dtype=torch.uint8)
     uv = torch.randint(0, 256, (1, 2, height // 2, width // 2), dtype=torch.uint8)
     backends = {backend: choose(backend, network) for backend in BACKENDS}
-    workers, best = side_by_side(), {backend: [1e9, 1e9] for backend in BACKENDS}
+    workers, best = worker_count(), {backend: [1e9, 1e9] for backend in BACKENDS}
     for _ in range(TURNS):
         for label, backend in backends.items():
             for place, count in enumerate((1, 2 * workers)):
