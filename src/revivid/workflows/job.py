@@ -186,7 +186,7 @@ class Job:
                 for clip in clips:
                     writer.write(clip)
         factor = expected / writer.frames
-        seconds = round((time.monotonic() - started) * factor, 1)
+        seconds = round((time.monotonic() - started) * factor, 3)
         size = expected * self._frame_bytes() if is_pipe(self.output) else round(writer.video_bytes * factor)
         return replace(plan, estimated_seconds=seconds, estimated_bytes=size)
 
