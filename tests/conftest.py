@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
+# Before torch is loaded, here and in the commands that tests run: threads that wait for each other sleep instead of spinning. On
+# cores that are shared with others small layers take minutes otherwise, inside one call, where no timeout of a test is seen.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
 import pytest
 
 from clips import Library

@@ -32,7 +32,8 @@ from .traits import Traits
 LATENT_CELL = 16
 #: The last quality where a network serves several rates.
 RATES = 8
-_COMPACT_MOTION, _COMPACT_RESIDUAL, _COMPACT_BLUR = 32, 96, 48
+#: Coefficients of a block's residual in grey and on either axis of colour; channels of the blur residual's latent.
+_COMPACT_RESIDUAL, _COMPACT_BLUR = (104, 12), 48
 
 
 class Coded(NamedTuple):
@@ -47,8 +48,9 @@ class Bvc(nn.Module):
     """The codec's networks. Frames are R'G'B' (1, 3, H, W) in [0, 1] whose sides are multiples of `multiple`.
 
     `size`: compact or paper. `rates`: qualities 1 to `rates` that one network serves, continuous between; 1: a single one, as
-    published. Ablations (second paper, section 5): `blur_coding` False leaves AE_blur out, x^ = B + VENet(B); `refine` False
-    leaves FRNet out. Raises `UsageError` for hyper-parameters that can't work.
+    published. `venet` False: no enhancement of its own, x^ = B; whoever encodes sharpens before, with a network of their choice,
+    which no decoder has to know. Ablations (second paper, section 5): `blur_coding` False leaves AE_blur out, x^ = B + VENet(B);
+    `refine` False leaves FRNet out. Raises `UsageError` for hyper-parameters that can't work.
     """
 
     #: Sides of frames are multiples of this.
@@ -56,17 +58,20 @@ class Bvc(nn.Module):
     #: Parts that a training begins with embedded weights for, and keeps.
     borrowed: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, size: str = "compact", rates: int = RATES, blur_coding: bool = True, refine: bool = True) -> None:
+    def __init__(
+        self, size: str = "compact", rates: int = RATES, blur_coding: bool = True, refine: bool = True, venet: bool = True
+    ) -> None:
         super().__init__()
         if size not in ("compact", "paper") or rates < 1:
             raise UsageError(f"BVC can't have size {size!r} with {rates} rates", hint="Sizes: compact, paper; rates 1 or more.")
         self.size, self.rates = size, rates
+        self.venet: nn.Module | None = None
         self.blur_coder: LatentCoder | None = None
         self.frnet: nn.Module | None = None
         if size == "compact":
-            self._build_compact(rates, blur_coding, refine)
+            self._build_compact(rates, blur_coding, refine, venet)
         else:
-            self._build_paper(rates, blur_coding, refine)
+            self._build_paper(rates, blur_coding, refine, venet)
         self.traits = Traits(
             tasks=("compress",),
             kind="codec",
@@ -78,25 +83,26 @@ class Bvc(nn.Module):
             paper="Argaw, Kim, Kweon: Blurry Video Compression, WACV 2024",
         )
 
-    def _build_compact(self, rates: int, blur_coding: bool, refine: bool) -> None:
+    def _build_compact(self, rates: int, blur_coding: bool, refine: bool, venet: bool) -> None:
         parts = bvc_compact
         self.borrowed = {"flow.network": "compactinterp-x2"}
-        self.venet: nn.Module = parts.CellUNet((48, 96, 128), down=(1, 1), middle=3, up=(1, 1))
-        if blur_coding:
+        if venet:
+            self.venet = parts.CellUNet((48, 96, 128), down=(1, 1), middle=3, up=(1, 1))
+        if venet and blur_coding:
             blur = _COMPACT_BLUR
             self.blur_coder = LatentCoder(parts.blur_encoder(blur), parts.blur_decoder(blur), blur, 1, tabled=False)
         self.flow: nn.Module = parts.CellFlow()
         if refine:
             self.frnet = parts.CellFlowRefinement()
-        motion, residual = _COMPACT_MOTION, _COMPACT_RESIDUAL
-        self.motion_coder = LatentCoder(parts.flow_encoder(motion), parts.flow_decoder(motion), motion, rates)
+        self.motion_coder = parts.motion_coder(rates)
         self.mcnet: nn.Module = parts.CellCompensation()
-        self.residual_coder = LatentCoder(parts.residual_encoder(residual), parts.residual_decoder(residual), residual, rates)
+        self.residual_coder = parts.residual_coder(*_COMPACT_RESIDUAL, rates)
 
-    def _build_paper(self, rates: int, blur_coding: bool, refine: bool) -> None:
+    def _build_paper(self, rates: int, blur_coding: bool, refine: bool, venet: bool) -> None:
         parts, channels = bvc_paper, bvc_paper.CHANNELS
-        self.venet = ResidualDenseNetwork(3, 3, blocks=12)
-        if blur_coding:
+        if venet:
+            self.venet = ResidualDenseNetwork(3, 3, blocks=12)
+        if venet and blur_coding:
             self.blur_coder = LatentCoder(parts.encoder(3, 5), parts.decoder(3, 5), channels, 1, tabled=False)
         self.flow = parts.PixelFlow()
         if refine:
@@ -159,7 +165,10 @@ class Bvc(nn.Module):
     def enhancement(
         self, frame: Tensor, quality: Tensor, how: Quantise, noise: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """B + b, B + b^ (not clamped) and the bits of b^ by sample (N,), for B (N, 3, H, W); without AE_blur both are one."""
+        """B + b, B + b^ (not clamped) and the bits of b^ by sample (N,), for B (N, 3, H, W); without AE_blur both are one, and
+        without VENet B itself."""
+        if self.venet is None:
+            return frame, frame, frame.new_zeros(len(frame))
         residual = self.venet(frame).float()
         if self.blur_coder is None:
             enhanced = frame + residual

@@ -1,6 +1,6 @@
 """The parts of the compact BVC: small enough for a CPU, everything on cells of 4x4 pixels and coarser. Our own design.
 
-What the decoder runs: `flow_decoder`, `CellCompensation` and `residual_decoder`; all else belongs to the encoder.
+What the decoder runs: the decoders of `motion_coder` and `residual_coder`, and `CellCompensation`; all else is the encoder's.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..layers.block_transform import Analysis, Synthesis, color_basis, field_basis
 from ..layers.fused import conv_add, conv_relu
 from ..layers.gdn import GDN
+from ..layers.latent_coder import LatentCoder
 from ..layers.warp import backward_warp
 from .compactinterp import CompactInterp, luma, reduction
 
@@ -24,8 +26,11 @@ CELL = 4
 _FLOW_TIME = 0.25
 #: Flow is divided by this where it enters convolutions beside samples of 0 to 1.
 FLOW_SCALE = 16.0
-#: What residuals and flow are multiplied by before their encoders: latents must begin well above the noise of rounding.
-_RESIDUAL_GAIN, _FLOW_GAIN = 16.0, 0.25
+#: What residuals of 0 to 1 are multiplied by where convolutions see them.
+_RESIDUAL_GAIN = 16.0
+#: Steps of the quantiser, before training, at the middle quality: in a residual's range and in a pixel of flow's coefficient;
+#: and the ratio of the coarsest to the finest.
+_RESIDUAL_STEPS, _FLOW_STEPS, _SPREAD = 255 / 24, 1.0, 5.0
 _CELL_CHANNELS = 3 * CELL * CELL
 
 
@@ -146,39 +151,33 @@ class _Cells(nn.Module):
         return F.pixel_unshuffle(x, self.unit).contiguous(memory_format=torch.channels_last)
 
 
-def residual_encoder(channels: int, widths: tuple[int, int] = (32, 64)) -> nn.Module:
-    """A picture's worth of residual (N, 3, H, W) -> (N, channels, H/16, W/16)."""
-    fine, coarse = widths
-    return nn.Sequential(
-        _Scaled(_RESIDUAL_GAIN), _Cells(2), nn.Conv2d(12, fine, 5, 2, 2), GDN(fine), nn.Conv2d(fine, coarse, 5, 2, 2), GDN(coarse),
-        _loud(nn.Conv2d(coarse, channels, 5, 2, 2, bias=False)),
-    )  # fmt: skip
+class Deblocking(nn.Module):
+    """What a picture of blocks (N, 3, H, W) lacks where they meet, on cells; untrained it changes nothing."""
+
+    def __init__(self, width: int = 48) -> None:
+        super().__init__()
+        self.inner = nn.Conv2d(_CELL_CHANNELS, width, 3, padding=1)
+        self.outer = _quiet(nn.Conv2d(width, _CELL_CHANNELS, 3, padding=1))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        scaled = _RESIDUAL_GAIN * cells(picture)
+        return picture + F.pixel_shuffle(self.outer(conv_relu(self.inner, scaled)), CELL) / _RESIDUAL_GAIN
 
 
-def residual_decoder(channels: int, widths: tuple[int, int] = (32, 64)) -> nn.Module:
-    """And back."""
-    fine, coarse = widths
-    return nn.Sequential(
-        _up5(channels, coarse), GDN(coarse, inverse=True), _up5(coarse, fine), GDN(fine, inverse=True),
-        _quiet(nn.Conv2d(fine, _CELL_CHANNELS, 3, padding=1)), nn.PixelShuffle(CELL),
-    )  # fmt: skip
+def residual_coder(grey: int, color: int, rates: int) -> LatentCoder:
+    """For a picture's worth of residual (N, 3, H, W); its latent is (N, grey + 2 color, H/16, W/16)."""
+    basis = color_basis(CELL * CELL, grey, color)
+    encoder = nn.Sequential(Analysis(basis, _RESIDUAL_STEPS), Block(len(basis)))
+    decoder = nn.Sequential(Block(len(basis)), Synthesis(basis, _RESIDUAL_STEPS), Deblocking())
+    return LatentCoder(encoder, decoder, len(basis), rates, spread=_SPREAD)
 
 
-def flow_encoder(channels: int, width: int = 32) -> nn.Module:
-    """Flow on cells (N, 2, H/4, W/4) -> (N, channels, H/16, W/16)."""
-    return nn.Sequential(
-        _Scaled(_FLOW_GAIN), nn.Conv2d(2, width, 3, padding=1), GDN(width), nn.Conv2d(width, width, 3, 2, 1), GDN(width),
-        _loud(nn.Conv2d(width, channels, 3, 2, 1, bias=False)),
-    )  # fmt: skip
-
-
-def flow_decoder(channels: int, widths: tuple[int, int] = (16, 32)) -> nn.Module:
-    """And back."""
-    fine, coarse = widths
-    return nn.Sequential(
-        _up3(channels, coarse), GDN(coarse, inverse=True), _up3(coarse, fine), GDN(fine, inverse=True),
-        _quiet(nn.Conv2d(fine, 2, 3, padding=1)), _Scaled(FLOW_SCALE),
-    )  # fmt: skip
+def motion_coder(rates: int) -> LatentCoder:
+    """For flow on cells (N, 2, H/4, W/4); its latent is (N, 32, H/16, W/16)."""
+    basis = field_basis(CELL, 2)
+    encoder = nn.Sequential(Analysis(basis, _FLOW_STEPS), Block(len(basis)))
+    decoder = nn.Sequential(Block(len(basis)), Synthesis(basis, _FLOW_STEPS))
+    return LatentCoder(encoder, decoder, len(basis), rates, spread=_SPREAD)
 
 
 def blur_encoder(channels: int, width: int = 64) -> nn.Module:
@@ -232,7 +231,3 @@ def _blocks(width: int, count: int) -> nn.Sequential:
 
 def _up5(into: int, out: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(into, out, 5, 2, 2, 1)
-
-
-def _up3(into: int, out: int) -> nn.ConvTranspose2d:
-    return nn.ConvTranspose2d(into, out, 3, 2, 1, 1)

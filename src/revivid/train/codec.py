@@ -31,6 +31,8 @@ from .recipe import TrainingRecipe
 
 #: Largest standard deviation, in 8-bit code values, of the noise that stands for coding on the first reference.
 _REFERENCE_NOISE = 4.0
+#: How much of the way from blurry to sharp a clip is that a network without VENet is to code.
+_SHARPNESS = (0.0, 0.5, 1.0, 1.0)
 #: What validation codes: about so many of the held-out scenes, so many frames of each, and so many pixels a side of their middle.
 _SEEN_SCENES, _SEEN_FRAMES, _SEEN_SIDE = 16, 4, 256
 
@@ -61,6 +63,7 @@ class CodecTask:
 
     def __init__(self, recipe: TrainingRecipe, network: Bvc, scenes: list[Scene]) -> None:
         self.settings, self.codec, self.rates = recipe.train, recipe.codec, network.rates
+        self.enhances = network.venet is not None
         patch = self.settings.patch
         if patch % network.multiple or (self.codec.distortion == "ms-ssim" and patch < 161):
             raise UsageError(f"{recipe.name}: patch = {patch}", hint=f"A multiple of {network.multiple}; 192 or more for MS-SSIM.")
@@ -126,7 +129,8 @@ class CodecTask:
         gains: dict[str, list[float]] = {}
         for scene in self.held_out:
             blurry, truth = _middle(scene, network.multiple)
-            enhanced = [network.enhance(frame[None])[0] for frame in blurry]
+            # Whoever sharpens for a network without VENet is thought perfect.
+            enhanced = [network.enhance(frame[None])[0] for frame in (blurry if self.enhances else truth)]
             before = [decibels(a, b) for a, b in zip(blurry, truth, strict=True)]
             gains.setdefault("enhanced", []).append(_mean_gain(enhanced, truth, before))
             for quality in qualities:
@@ -146,6 +150,8 @@ class CodecTask:
         for planes in (scene.degraded[0], scene.truth):
             clip = torch.rot90(rgb(planes, times, corner, self.settings.patch), turn, (2, 3))
             made.append(clip.flip([d for d, flips in ((0, backwards), (3, mirror)) if flips]))
+        if not self.enhances:  # it codes what others have sharpened, more or less, and what is sharp or to stay blurry
+            made[0] = torch.lerp(made[0], made[1], _SHARPNESS[rng.integers(len(_SHARPNESS))])
         return made[0], made[1]
 
     def _place(self, rng: np.random.Generator, frames: int) -> tuple[Scene, slice, tuple[int, int]]:
@@ -176,18 +182,16 @@ class _Steps:
         sigma = torch.rand(shape, generator=self.noise) * _REFERENCE_NOISE / 255
         if self.phase == "clips":
             first = self.network.enhancement(self.part.blurry[:, 0], self.part.quality, "round")[1]
+        elif self.network.venet is None:
+            first = self.part.blurry[:, 0]
         else:
             first = torch.lerp(self.part.blurry[:, 0], self.part.truth[:, 0], sharpness)
         return (first + sigma * torch.randn(first.shape, generator=self.noise)).clamp(0, 1)
 
     def frame(self, t: int, reference: Tensor) -> tuple[Tensor, Tensor, dict[str, float]]:
         """Loss of frame `t`, the reference for the next one, and the loss's terms."""
-        blurry, truth, quality = self.part.blurry[:, t], self.part.truth[:, t], self.part.quality
-        drafted, enhanced, blur_bits = self.network.enhancement(blurry, quality, "noise", self.noise)
-        errors = absolute(drafted, truth) + absolute(enhanced, truth)
-        share = self.codec.enhancement_share(self.part.progress)
-        loss = share * self.trade_off * errors + blur_bits / self.pixels
-        terms = {"E": errors.detach().mean(), "R_u": blur_bits.detach().mean() / self.pixels}
+        truth = self.part.truth[:, t]
+        loss, enhanced, terms = self._enhancement(self.part.blurry[:, t], truth)
         target = enhanced.detach() if self.codec.stop_gradient else enhanced
         if self.learns_flow or self.phase != "enhancement":
             initial = self.network.flow(target, reference)
@@ -199,6 +203,16 @@ class _Steps:
         coding, decoded, more = self._coding(target, truth, reference, initial)
         terms |= {key: value.detach().mean() for key, value in more.items()}
         return (loss + coding).mean(), decoded.clamp(0, 1), {key: value.item() for key, value in terms.items()}
+
+    def _enhancement(self, blurry: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """L_VENet by sample, the enhanced frame, and terms; nothing to learn where the network has no VENet."""
+        network, quality = self.network, self.part.quality
+        drafted, enhanced, bits = network.enhancement(blurry, quality, "noise", self.noise)
+        if network.venet is None:
+            return torch.zeros_like(quality), enhanced, {}
+        errors, rate = absolute(drafted, truth) + absolute(enhanced, truth), bits / self.pixels
+        loss = self.codec.enhancement_share(self.part.progress) * self.trade_off * errors + rate
+        return loss, enhanced, {"E": errors.detach().mean(), "R_u": rate.detach().mean()}
 
     def _coding(
         self, target: Tensor, truth: Tensor, reference: Tensor, initial: Tensor
