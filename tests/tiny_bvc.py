@@ -42,6 +42,7 @@ class TinyBvc:
     """`brighten`: what enhancing adds, so that sharpened and preserved streams differ."""
 
     multiple = 64
+    enhances = True
 
     def __init__(self, brighten: float = 0.1) -> None:
         self.brighten = brighten

@@ -20,10 +20,9 @@ from torch import Tensor, nn
 #: Sum of a table's frequencies.
 TOTAL = 1 << 16
 #: Symbols of a table at most.
-MAX_SYMBOLS = 127
-#: Probability that the quantiles leave out on either side.
-TAIL = 1e-4
-_TAIL_LOGIT = math.log(TAIL / (1 - TAIL))
+MAX_SYMBOLS = 255
+#: Probability that a table's range leaves out on either side, before the range is doubled.
+_TAIL = 1e-4
 
 
 class Tables(NamedTuple):
@@ -41,8 +40,8 @@ class Tables(NamedTuple):
 class FactorisedDensity(nn.Module):
     """One density per channel; `filters`: hidden values of u's layers. 43 parameters per channel for (3, 3, 3).
 
-    `spread`: scale of the logistic distribution that it begins as. `quantiles` (C, 3): lower tail, median and upper tail, learned
-    by `quantile_loss` alone, with an optimiser of their own.
+    `spread`: scale of the logistic distribution that it begins as. Where its tails begin is read off the density when tables are
+    made: quantiles that are learned beside it, as is usual, come too late in short trainings, and what they cut off is clamped.
     """
 
     def __init__(self, channels: int, filters: Sequence[int] = (3, 3, 3), spread: float = 1.0) -> None:
@@ -56,8 +55,6 @@ class FactorisedDensity(nn.Module):
         self.matrices = nn.ParameterList(torch.full(shape, start) for shape, start in zip(shapes, starts, strict=True))
         self.biases = nn.ParameterList(torch.rand(channels, size, 1) - 0.5 for size in sizes[1:])
         self.factors = nn.ParameterList(torch.zeros(channels, size, 1) for size in filters)
-        tail = -_TAIL_LOGIT * spread
-        self.quantiles = nn.Parameter(torch.tensor([-tail, 0.0, tail]).repeat(channels, 1))
 
     def logits(self, values: Tensor, detached: bool = False) -> Tensor:
         """u of `values` (C, 1, M): the cumulative distribution's logit, rising in each row. `detached`: of a constant model."""
@@ -78,23 +75,20 @@ class FactorisedDensity(nn.Module):
             low, high = self.logits(flat).view(self.channels, 2, len(symbols), *symbols.shape[2:]).unbind(1)
             return log2_mass(low, high).neg().permute(1, 0, 2, 3)
 
-    def quantile_loss(self) -> Tensor:
-        """How far the quantiles are from theirs, summed; its gradient reaches the quantiles only."""
-        wanted = torch.tensor([_TAIL_LOGIT, 0.0, -_TAIL_LOGIT], device=self.quantiles.device)
-        return (self.logits(self.quantiles[:, None], detached=True)[:, 0] - wanted).abs().sum()
-
     @torch.no_grad()
     def table(self, width: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Frequencies (C, MAX_SYMBOLS), first symbols (C,) and numbers of symbols (C,) at `width` (C,), all int64.
 
-        The range reaches twice as far as the tail quantiles, since what lies outside must be clamped and a symbol costs
-        next to nothing in it. Frequencies add up to `TOTAL`; those beyond the number of symbols are 0.
+        The range reaches twice as far as the tails, since what lies outside must be clamped and a symbol costs next to nothing
+        in it. Frequencies add up to `TOTAL`; those beyond the number of symbols are 0.
         """
         width = width.double()
         half = MAX_SYMBOLS // 2
-        tails = 2 * self.quantiles.double()[:, ::2] / width[:, None]
-        low = (tails.amin(1).floor() - 2).clamp(-half, -2)
-        high = (tails.amax(1).ceil() + 2).clamp(2, half)
+        edges = torch.arange(-half, half + 1, dtype=torch.float64, device=width.device)
+        below = torch.sigmoid(self.logits((edges * width[:, None])[:, None])[:, 0])
+        tails = torch.stack(((below < _TAIL).sum(1), (below <= 1 - _TAIL).sum(1))) - half
+        low = (2 * tails[0] - 2).clamp(-half, -2)
+        high = (2 * tails[1] + 2).clamp(2, half)
         length = high - low + 1
         index = torch.arange(MAX_SYMBOLS, dtype=torch.float64, device=width.device)
         symbols = low[:, None] + index
@@ -105,7 +99,7 @@ class FactorisedDensity(nn.Module):
         frequencies = torch.where(inside, 1 + torch.floor(mass * (TOTAL - length[:, None])), 0.0).long()
         # What rounding down left over goes where it matters least.
         frequencies.scatter_add_(1, frequencies.argmax(1, keepdim=True), TOTAL - frequencies.sum(1, keepdim=True))
-        return frequencies, low.long(), length.long()
+        return frequencies, low, length
 
 
 def log2_mass(low: Tensor, high: Tensor) -> Tensor:

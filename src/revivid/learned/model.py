@@ -51,6 +51,8 @@ class Network(Protocol):
 
     #: Sides of frames are multiples of this.
     multiple: int
+    #: Whether `enhance` sharpens; else frames are to be sharpened before they come.
+    enhances: bool
 
     def latent_shapes(self, height: int, width: int) -> tuple[tuple[int, ...], tuple[int, ...]]: ...
     def enhance(self, frame: Tensor) -> Tensor: ...
@@ -76,6 +78,11 @@ class Model:
     network: Network
     #: Where the network is.
     device: torch.device = _CPU
+
+    @property
+    def enhances(self) -> bool:
+        """Whether it sharpens what it codes; else that is the work of a stage before it."""
+        return self.network.enhances
 
     def padded(self, width: int, height: int) -> Padded:
         """The next size that the network takes."""

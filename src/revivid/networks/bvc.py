@@ -32,8 +32,8 @@ from .traits import Traits
 LATENT_CELL = 16
 #: The last quality where a network serves several rates.
 RATES = 8
-#: Coefficients of a block's residual in grey and on either axis of colour; channels of the blur residual's latent.
-_COMPACT_RESIDUAL, _COMPACT_BLUR = (104, 12), 48
+#: Coefficients of a block's residual, of 64, in grey and on either axis of colour; channels of the blur residual's latent.
+_COMPACT_RESIDUAL, _COMPACT_BLUR = (26, 3), 48
 
 
 class Coded(NamedTuple):
@@ -119,6 +119,11 @@ class Bvc(nn.Module):
             raise ShapeError(f"BVC wants frames of multiples of {self.multiple} pixels, not {width}x{height}")
         grid = (height // LATENT_CELL, width // LATENT_CELL)
         return (self.motion_coder.channels, *grid), (self.residual_coder.channels, *grid)
+
+    @property
+    def enhances(self) -> bool:
+        """Whether it has a VENet; without, `enhance` gives the frame back."""
+        return self.venet is not None
 
     @torch.no_grad()
     def enhance(self, frame: Tensor) -> Tensor:

@@ -28,6 +28,8 @@ _FLOW_TIME = 0.25
 FLOW_SCALE = 16.0
 #: What residuals of 0 to 1 are multiplied by where convolutions see them.
 _RESIDUAL_GAIN = 16.0
+#: Side of the blocks that residuals are transformed in, half a latent's cell.
+_BLOCK = 8
 #: Steps of the quantiser, before training, at the middle quality: in a residual's range and in a pixel of flow's coefficient;
 #: and the ratio of the coarsest to the finest.
 _RESIDUAL_STEPS, _FLOW_STEPS, _SPREAD = 255 / 24, 1.0, 5.0
@@ -165,11 +167,12 @@ class Deblocking(nn.Module):
 
 
 def residual_coder(grey: int, color: int, rates: int) -> LatentCoder:
-    """For a picture's worth of residual (N, 3, H, W); its latent is (N, grey + 2 color, H/16, W/16)."""
-    basis = color_basis(CELL * CELL, grey, color)
-    encoder = nn.Sequential(Analysis(basis, _RESIDUAL_STEPS), Block(len(basis)))
-    decoder = nn.Sequential(Block(len(basis)), Synthesis(basis, _RESIDUAL_STEPS), Deblocking())
-    return LatentCoder(encoder, decoder, len(basis), rates, spread=_SPREAD)
+    """For a picture's worth of residual (N, 3, H, W); its latent is (N, 4 (grey + 2 color), H/16, W/16): four blocks of 8x8."""
+    basis = color_basis(_BLOCK, grey, color)
+    channels = 4 * len(basis)
+    encoder = nn.Sequential(Analysis(basis, _RESIDUAL_STEPS), _Cells(2), Block(channels))
+    decoder = nn.Sequential(Block(channels), nn.PixelShuffle(2), Synthesis(basis, _RESIDUAL_STEPS), Deblocking())
+    return LatentCoder(encoder, decoder, channels, rates, spread=_SPREAD)
 
 
 def motion_coder(rates: int) -> LatentCoder:

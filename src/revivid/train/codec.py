@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from .. import networks
 from ..errors import ShapeError, UsageError
-from ..layers.density import FactorisedDensity
 from ..networks.bvc import Bvc
 from .clips import rgb
 from .codec_losses import absolute, context_aware, context_weights, decibels, ms_ssim_loss, squared
@@ -63,7 +62,7 @@ class CodecTask:
 
     def __init__(self, recipe: TrainingRecipe, network: Bvc, scenes: list[Scene]) -> None:
         self.settings, self.codec, self.rates = recipe.train, recipe.codec, network.rates
-        self.enhances = network.venet is not None
+        self.enhances = network.enhances
         patch = self.settings.patch
         if patch % network.multiple or (self.codec.distortion == "ms-ssim" and patch < 161):
             raise UsageError(f"{recipe.name}: patch = {patch}", hint=f"A multiple of {network.multiple}; 192 or more for MS-SSIM.")
@@ -103,17 +102,15 @@ class CodecTask:
             losses.append(loss)
             terms.append(seen)
         self.seen.append({key: sum(seen[key] for seen in terms) / len(terms) for key in terms[0]})
-        quantiles = torch.stack([m.quantile_loss() for m in network.modules() if isinstance(m, FactorisedDensity)]).sum()
-        # The quantiles' loss has a gradient of its own, but no place among the numbers that are reported.
-        return torch.stack(losses).mean() + (quantiles - quantiles.detach())
+        return torch.stack(losses).mean()
 
     def groups(self, network: nn.Module) -> list[tuple[list[nn.Parameter], float]]:
-        """Parameters with factors on the learning rate: networks, densities, and their quantiles, which nothing else depends on."""
-        groups: tuple[list[nn.Parameter], ...] = ([], [], [])
+        """Parameters with factors on the learning rate: networks, and what stands for rates, densities and gain units."""
+        groups: tuple[list[nn.Parameter], ...] = ([], [])
         for name, parameter in network.named_parameters():
             if parameter.requires_grad:
-                groups[2 if name.endswith("quantiles") else 1 if ".density." in name else 0].append(parameter)
-        return list(zip(groups, (1.0, self.codec.density_rate, self.codec.quantile_rate), strict=True))
+                groups[".density." in name or name.endswith("log_gains")].append(parameter)
+        return list(zip(groups, (1.0, self.codec.density_rate), strict=True))
 
     def terms(self) -> dict[str, float]:
         """Means of the losses' terms since the last call: `E` and `D` as they are, rates `R_u`, `R_m`, `R_q` in bits per pixel."""

@@ -35,9 +35,8 @@ class CodecSettings:
     region: int = 8
     #: Whether the enhanced frame is a constant where it is what is to be coded. Without, VENet learns frames that are easy to code.
     stop_gradient: bool = True
-    #: Learning rates of the densities and of their quantiles over everyone else's.
-    density_rate: float = 1.0
-    quantile_rate: float = 10.0
+    #: Learning rate of densities and gain units over everyone else's.
+    density_rate: float = 10.0
     #: Weight of what warping along the initial flow misses (mean absolute error), where the flow network is trained along.
     flow_weight: float = 1.0
     #: Safetensors of SPyNet for the paper's size, such as published ones: kept as they are; none: it is trained along.

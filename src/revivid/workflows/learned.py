@@ -1,6 +1,6 @@
 """`compress` with the learned codec: a video becomes a `.bvc` stream, sharpened on the way or as it is.
 
-    read -> BVC (network, range coder) -> .bvc, the other streams beside the picture
+    read -> deblur, where the model doesn't -> BVC (network, range coder) -> .bvc, the other streams beside the picture
 """
 
 from __future__ import annotations
@@ -13,9 +13,14 @@ from typing import Any
 from ..errors import UsageError
 from ..learned import model
 from ..learned.writer import DEFAULT_GOP, BvcEncoding
+from ..media.reader import Reader
 from ..media.source import is_pipe
+from ..recipe import StageSpec
+from ..restoration import build_all
+from ..restoration.stage import Conditions, Stage
 from .job import Job, open_reader
-from .options import LEARNED_CODEC, Source, make
+from .judge_input import input_crf
+from .options import LEARNED_CODEC, RestoreOptions, Source, make
 
 #: Frames that the dry run encodes to estimate time and size.
 SAMPLE_FRAMES = 8
@@ -56,6 +61,15 @@ def compress_job(source: str | os.PathLike[str], output: str | os.PathLike[str],
     )
     encoding.muxer(output)  # what can't be written is said before anything is loaded
     reader = open_reader(source, options)
-    encoding = replace(encoding, model=model.load(options.bvc_weights), hdr=reader.info.hdr)
+    chosen = model.load(options.bvc_weights)
+    encoding = replace(encoding, model=chosen, hdr=reader.info.hdr)
     color = replace(reader.info.color, matrix=reader.info.color.resolved_matrix(reader.info.height))
-    return Job(reader, os.fspath(output), [], encoding, options, color)
+    notices: list[str] = []
+    stages = [] if options.preserve or chosen.enhances else sharpening(reader, options, notices)
+    return Job(reader, os.fspath(output), stages, encoding, options, color, notices=notices)
+
+
+def sharpening(reader: Reader, options: Source, notices: list[str]) -> list[Stage]:
+    """What sharpens a video before it is coded; `notices` receives what is assumed of it."""
+    given = RestoreOptions(bvc_weights=options.bvc_weights)
+    return build_all([StageSpec("deblur")], Conditions(crf=input_crf(reader, None, given, notices)))
