@@ -14,7 +14,7 @@ from revivid.weights import catalogue
 
 ENTRIES = catalogue.entries()
 #: Networks of our own: their weights are inside the package.
-OWN = {"bvc", "cellnet", "compactinterp", "compactsr", "deartifactnet", "deblurnet", "lumasr"}
+OWN = {"bvc", "cellnet", "compactinterp", "compactsr", "deartifactnet", "deblurnet", "lumasr", "refinenet"}
 
 
 def test_every_published_network_has_entries():

@@ -40,6 +40,7 @@ TABLE = {
     "ifrnet_l": "ifrnet:IFRNetL",
     "ifrnet_s": "ifrnet:IFRNetS",
     "lumasr": "lumasr:LumaSR",
+    "refinenet": "refinenet:RefineNet",
     "rife": "rife:RIFE",
     "srvgg": "srvgg:SRVGGNetCompact",
     "swinir": "swinir:SwinIR",

@@ -27,14 +27,14 @@ CELL = 6
 MAX_STRENGTH = 51.0
 #: Cells on each side over which the energy of a correction is taken.
 GATE_REACH = 4
-_TASKS = ("deartifact", "deblur", "denoise")
+_TASKS = ("deartifact", "deblur", "denoise", "refine")
 
 
 class CellNet(nn.Module):
     """Restores the middle one of `2 reach + 1` frames, told how strong the damage is.
 
-    `task`: deartifact, deblur (strength: x265 CRF of the input, 0 for lossless) or denoise (strength: standard deviation of the
-    noise in 8-bit code values). `reach`: frames before and after. `widths`: channels on each grid, from cells on, each half as
+    `task`: deartifact, deblur, refine (strength: x265 CRF of the input, 0 for lossless) or denoise (strength: standard deviation of
+    the noise in 8-bit code values). `reach`: frames before and after. `widths`: channels on each grid, from cells on, each half as
     fine as the one before. `encoder`, `decoder`: blocks on each grid but the coarsest, on the way down and up; `middle`: on the
     coarsest. `gate`: corrections whose root mean square over a few cells around is below so many 8-bit code values fade out, since
     small ones are more often wrong than right; 0: none do. `more_inputs`, `more_outputs`: channels on the finest grid for networks

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 #: These layers stay in float32: the first one sees the planes themselves, of whose 256 steps none can be spared; and what the last
-#: ones round, the picture shows (chroma lost 0.03 dB and more, and they are cheap).
+#: ones round, the picture shows (chroma lost 0.03 dB and more, and they are cheap). Networks with other ends name theirs: `exact`.
 _EXACT = ("stem", "chroma_head", "head")
 
 
@@ -25,7 +25,8 @@ def activation_ranges(network: nn.Module, examples: Iterable[tuple[Tensor, ...]]
         low, high = given[0].detach().aminmax()
         found.setdefault(name, []).append((low.item(), high.item()))
 
-    layers = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d) and name not in _EXACT]
+    exact = getattr(network, "exact", _EXACT)
+    layers = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d) and name not in exact]
     hooks = [layer.register_forward_pre_hook(partial(look, name)) for name, layer in layers]
     try:
         with torch.enable_grad():  # without gradients fused kernels (`layers.fused`) pass the layers' own calls by

@@ -2,6 +2,7 @@
 
     compression   swscale bicubic 1/scale -> x265 at one CRF from each part of the range            told: the CRF
     blur          the blurry frames themselves, and through x265 at CRFs of the range               told: 0, the CRF
+    sharpened     blurry frames, deblurred by the package's network and then through x265           told: the CRF
     noise         clean frames, to which patches add noise anew; noise through x265                 told: sigma in luma
     none          no degraded version: frames are wanted that are not there (interpolation)
 """
@@ -18,12 +19,16 @@ from ..degrade.motion_blur import BlurredPair
 from ..errors import UsageError
 from ..media.scale import resize
 from ..restoration.noise_level import luma_noise
+from ..restoration.own import Own
+from ..restoration.stage import Conditions
 from ..types import Clip
 
 if TYPE_CHECKING:
     from .data import DataSettings
 
-KINDS = ("compression", "blur", "noise", "none")
+KINDS = ("compression", "blur", "sharpened", "noise", "none")
+#: Those that begin with blurry frames.
+BLURRED = ("blur", "sharpened")
 #: Degraded versions of a clip, and what a network is told of each; None: noise is still to be added.
 Versions = tuple[list[Clip], list[float | None]]
 
@@ -47,6 +52,13 @@ def blurry(pair: BlurredPair, settings: DataSettings, rng: np.random.Generator) 
     """The blurry frames as they are and through the encoder."""
     crfs = _crfs(settings, rng)
     return [pair.blurry, *(_coded(pair.blurry, crf, settings) for crf in crfs)], [0.0, *crfs]
+
+
+def sharpened(pair: BlurredPair, settings: DataSettings, rng: np.random.Generator) -> Versions:
+    """The blurry frames as the hybrid codec stores them: deblurred, then through the encoder."""
+    crfs = _crfs(settings, rng)
+    sharp = Own("deblur", Conditions(crf=0.0)).process(pair.blurry)
+    return [_coded(sharp, crf, settings) for crf in crfs], list(crfs)
 
 
 def noisy(truth: Clip, settings: DataSettings, rng: np.random.Generator) -> Versions:

@@ -28,7 +28,7 @@ from ..media.read import open_video
 from ..media.scale import crop, resize
 from ..types import Clip, join
 from . import damage
-from .damage import blurry, compressed, noisy
+from .damage import blurry, compressed, noisy, sharpened
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 CLIP_SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi", ".y4m", ".ts"}
@@ -46,7 +46,7 @@ Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 class DataSettings:
     """How training pairs are made; a section of the recipe."""
 
-    #: What the network undoes: "compression", "blur", "noise" or "none" (see `damage`).
+    #: What the network undoes: "compression", "blur", "sharpened", "noise" or "none" (see `damage`).
     damage: str = "compression"
     #: Output size over input size.
     scale: int = 4
@@ -146,9 +146,9 @@ def _prepare_one(job: tuple[Path, Path, DataSettings]) -> list[Path]:
 
 
 def _write_scene(path: Path, source: Path, index: int, settings: DataSettings, rng: np.random.Generator) -> None:
-    if settings.damage == "blur":
+    if settings.damage in damage.BLURRED:
         pair = _blurred(source, index, settings, rng)
-        truth, (versions, strengths) = pair.truth, blurry(pair, settings, rng)
+        truth, (versions, strengths) = pair.truth, (blurry if settings.damage == "blur" else sharpened)(pair, settings, rng)
     elif settings.damage == "none":
         truth, versions, strengths = _lively_scene(source, index, settings, rng), [], []
     else:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..errors import UsageError
 from .clips import ClipTask
 from .codec import CodecTask
+from .damage import BLURRED
 from .data import Scene, held_out
 from .interpolation import InterpolationTask
 from .losses import planes_log_error, planes_loss
@@ -94,7 +95,7 @@ class PlanesTask:
             candidates=settings.candidates,
             seed=settings.seed,
             reach=network.traits.temporal_reach[0],
-            damaged=data.damage == "blur",
+            damaged=data.damage in BLURRED,
         )
         used = self.patches.scenes
         sources = f"{len(used)} scenes of {len({scene.name for scene in used})} photographs and clips"

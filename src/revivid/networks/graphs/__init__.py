@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..cellnet import CellNet
 from ..planes import PlanesSR
+from ..refinenet import RefineNet
 
 if TYPE_CHECKING:
     import openvino
@@ -24,7 +25,7 @@ Ranges = Mapping[str, tuple[float, float]]
 
 def supported(network: nn.Module) -> bool:
     """Whether `graph` takes it."""
-    return isinstance(network, PlanesSR) or type(network) is CellNet
+    return isinstance(network, PlanesSR) or type(network) in (CellNet, RefineNet)
 
 
 def graph(
@@ -39,6 +40,8 @@ def graph(
     build: Callable[..., Any]
     if isinstance(network, PlanesSR):
         from .planes import planes_graph as build
+    elif isinstance(network, RefineNet):
+        from .refinenet import refinenet_graph as build
     else:
         from .cellnet import cellnet_graph as build
     return build(network, size, strength, bit_depth, ranges or {})

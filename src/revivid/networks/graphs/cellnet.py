@@ -20,7 +20,7 @@ def cellnet_graph(network: CellNet, size: tuple[int, int], strength: float, bit_
     y = pad(ops.input("y", frames, height, width), 0, height % 2, width % 2)
     uv = ops.input("uv", 2 * frames, -(-height // 2), -(-width // 2))
     cells = op.space_to_depth(y, "depth_first", 2)
-    residual = _residual(network, ops, op.concat([cells, uv], 1), strength, (-(-height // 2), -(-width // 2)))
+    residual = residual_of(network, ops, op.concat([cells, uv], 1), strength, (-(-height // 2), -(-width // 2)))
     if network.gate:
         residual = op.multiply(residual, _openness(channels(residual, 0, 4), network.gate))
     luma = op.add(channels(cells, 4 * network.reach, 4), channels(residual, 0, 4))
@@ -28,8 +28,8 @@ def cellnet_graph(network: CellNet, size: tuple[int, int], strength: float, bit_
     return ops.model((luma, chroma), (2, 1))
 
 
-def _residual(network: CellNet, ops: Ops, cells: Node, strength: float, size: tuple[int, int]) -> Node:
-    """What to add to the middle frame's cells, of `size`."""
+def residual_of(network: CellNet, ops: Ops, cells: Node, strength: float, size: tuple[int, int]) -> Node:
+    """What the head makes of cells of `size`: in CellNet what to add to the middle frame's."""
     height, width = size
     unit = 2 ** (network.levels - 1)
     widths = [2 * width for width in network.widths]

@@ -29,9 +29,17 @@ class Ops:
 
     def input(self, name: str, channels: int, height: int, width: int) -> Node:
         """Integer planes as code value / peak."""
+        return self.scaled(self.codes(name, channels, height, width))
+
+    def codes(self, name: str, channels: int, height: int, width: int) -> Node:
+        """Integer planes as they are."""
         node = op.parameter([1, channels, height, width], self._type, name=name)
         self._inputs.append(node)
-        return op.multiply(op.convert(node, "f32"), constant(1 / self.peak))
+        return node
+
+    def scaled(self, codes: Node) -> Node:
+        """Code values as code value / peak."""
+        return op.multiply(op.convert(codes, "f32"), constant(1 / self.peak))
 
     def conv(self, name: str, x: Node, *, film: Tensor | None = None, active: bool = False) -> Node:
         """The convolution of this name, with `film` (gain, then shift of each channel) and a leaky ReLU if `active`."""
