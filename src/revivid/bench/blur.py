@@ -46,7 +46,7 @@ def blurred(source: Source, kind: Kind, shutter: Shutter) -> BlurredPair:
     """
     path = _path(source, kind, shutter)
     if not path.exists():
-        _make(source, kind)
+        _make(source, kind, (shutter,))
     both = join(list(open_video(path)))
     count = len(both) // 2
     times, durations = source.clip.times[:count], source.clip.durations[:count]
@@ -57,11 +57,11 @@ def blurred(source: Source, kind: Kind, shutter: Shutter) -> BlurredPair:
 def make(source: Source) -> None:
     """Have everything ready that isn't there yet."""
     for kind in KINDS:
-        _make(source, kind)
+        _make(source, kind, SHUTTERS[kind])
 
 
-def _make(source: Source, kind: Kind) -> None:
-    missing = [shutter for shutter in SHUTTERS[kind] if not _path(source, kind, shutter).exists()]
+def _make(source: Source, kind: Kind, shutters: tuple[Shutter, ...]) -> None:
+    missing = [shutter for shutter in shutters if not _path(source, kind, shutter).exists()]
     if not missing:
         return
     if len(source.clip) <= _BEFORE + _AFTER:

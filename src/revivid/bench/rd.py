@@ -12,14 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-import numpy as np
-
 from ..errors import MissingWeights, UsageError
-from ..metrics.bd import Point, bd_quality, bd_rate, frontier
+from ..metrics.bd import Point, bd_quality, bd_rate
 from .arms import Arm, Weights, weights_of
+from .deltas import are_curves, mean_points, over_clips, points_of, rounded
 from .jobs import Job
 from .scores import METRICS
 from .session import Common, Say, Session, write_json
@@ -34,7 +32,6 @@ TOGETHER = {"1/2 or 1/4 size + super-resolve": ("1/2 size + super-resolve", "1/4
 LOW_RATE = 0.03
 #: A quick run takes every how manyth CRF.
 _QUICK_STEP = 2
-_RESAMPLES = 2000
 
 #: Curve -> points of one clip, each with `crf`, `bpp` and metrics.
 Curves = dict[str, list[dict[str, float]]]
@@ -124,14 +121,14 @@ def compare(clips: Mapping[str, Curves]) -> dict[str, Any]:
     metrics = [metric for metric in METRICS if all(metric in point for curve in first.values() for point in curve)]
     found: dict[str, Any] = {}
     for curve in first:
-        found[curve] = {} if curve in TOGETHER else {"points": _mean_points([curves[curve] for curves in whole.values()])}
+        found[curve] = {} if curve in TOGETHER else {"points": mean_points([curves[curve] for curves in whole.values()])}
         if curve != ANCHOR:
             found[curve] |= {
                 "bd_rate": {metric: _delta(whole, curve, metric, bd_rate, -1) for metric in metrics},
                 "bd_rate_low": {metric: _delta(whole, curve, metric, _low_rate, -1) for metric in metrics},
                 "bd_quality": {metric: _delta(whole, curve, metric, bd_quality, 1) for metric in metrics},
             }
-    by_clip = {clip: {name: list(map(_rounded, points)) for name, points in curves.items()} for clip, curves in clips.items()}
+    by_clip = {clip: {name: list(map(rounded, points)) for name, points in curves.items()} for clip, curves in clips.items()}
     return {"curves": found, "by_clip": by_clip}
 
 
@@ -152,27 +149,6 @@ def _delta(
     sign: int,
 ) -> dict[str, Any] | None:
     """A delta over clips; `sign` is that of what is better."""
-    values = []
-    for curves in clips.values():
-        anchor, other = ([(point["bpp"], point[metric]) for point in curves[name]] for name in (ANCHOR, curve))
-        if min(len(frontier(anchor)), len(frontier(other))) > 1 and (value := delta(anchor, other)) is not None:
-            values.append(value)
-    if not values:
-        return None
-    draws = np.random.default_rng(0).choice(values, (_RESAMPLES, len(values))).mean(1)
-    low, high = np.percentile(draws, (2.5, 97.5))
-    return {
-        "mean": round(fmean(values), 3),
-        "interval": [round(float(low), 3), round(float(high), 3)],
-        "clips": len(values),
-        "better": round(fmean(sign * value > 0 for value in values), 3),
-    }
-
-
-def _mean_points(curves: Sequence[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:
-    """Point by point the means over clips."""
-    return [_rounded({key: fmean(point[key] for point in points) for key in points[0]}) for points in zip(*curves, strict=True)]
-
-
-def _rounded(point: Mapping[str, float]) -> dict[str, float]:
-    return {key: float(f"{value:.5g}") for key, value in point.items() if key != "frames"}
+    pairs = [tuple(points_of(curves[name], metric) for name in (ANCHOR, curve)) for curves in clips.values()]
+    values = [delta(*pair) for pair in pairs if are_curves(*pair)]
+    return over_clips([value for value in values if value is not None], sign)

@@ -10,13 +10,16 @@ from statistics import fmean
 import numpy as np
 import torch
 
+from ..color import rgb_8bit
 from ..errors import ShapeError
-from ..metrics.pixel import psnr_from_mse, ssim
+from ..metrics.pixel import MS_SSIM_MIN_SIDE, ms_ssim, psnr, psnr_from_mse, ssim
 from ..metrics.vmaf import vmaf
 from ..types import Clip
 
 #: Metric -> (its name for people, digits that mean something); more is better in all of them.
 METRICS = {"psnr_y": ("PSNR-Y", 3), "ssim_y": ("SSIM-Y", 4), "vmaf": ("VMAF", 2)}
+#: Those of `score_coded`; the first two in dB.
+CODED_METRICS = ("psnr", "psnr_y", "ms_ssim")
 
 
 def score(truth: Clip, answer: Clip, *, with_vmaf: bool = False, with_ssim: bool = True) -> dict[str, float]:
@@ -34,3 +37,13 @@ def score(truth: Clip, answer: Clip, *, with_vmaf: bool = False, with_ssim: bool
     if with_vmaf:
         scores["vmaf"] = fmean(vmaf(truth, answer))
     return scores
+
+
+def score_coded(truth: Clip, answer: Clip) -> dict[str, float]:
+    """What learned codecs are measured by: `psnr` and `ms_ssim` of R'G'B' in 8 bits, and `psnr_y`; small frames lack MS-SSIM."""
+    scores = score(truth, answer, with_ssim=False)
+    pairs = [(rgb_8bit(truth[t : t + 1]), rgb_8bit(answer[t : t + 1])) for t in range(len(truth))]
+    found = {"psnr": fmean(float(psnr(x, y)) for x, y in pairs), **scores}
+    if min(truth.width, truth.height) >= MS_SSIM_MIN_SIDE:
+        found["ms_ssim"] = fmean(float(ms_ssim(x, y)) for x, y in pairs)
+    return found

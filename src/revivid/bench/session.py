@@ -33,6 +33,8 @@ class Common:
     #: Folder of masters, blurred versions and scores.
     cache: Path
     frames: int = 32
+    #: So many clips, spread over the list; None: all.
+    most_clips: int | None = None
     quick: bool = False
     vmaf: bool = False
     #: Processes side by side; None: one a core.
@@ -52,7 +54,8 @@ class Common:
     def arguments(self) -> str:
         """For the command that makes the same again; DATA stands for the folder."""
         how = "--quick" if self.quick else f"--frames {self.frames}"
-        return f"--data DATA {how}{' --vmaf' if self.vmaf else ''}"
+        clips = f" --clips {self.most_clips}" if self.most_clips else ""
+        return f"--data DATA {how}{clips}{' --vmaf' if self.vmaf else ''}"
 
 
 class Session:
@@ -62,12 +65,12 @@ class Session:
         self.say = say
         self.options = options
         self.store = Store(options.cache / "scores")
-        self._workers = options.workers or usable_cores()
+        self.workers = options.workers or usable_cores()
         self._left = 0
         masters = find_masters(options.data, options.cache, options.frames)
         names = list(masters)
-        if options.quick and len(names) > QUICK_CLIPS:
-            names = [names[i * len(names) // QUICK_CLIPS] for i in range(QUICK_CLIPS)]
+        most = min(options.most_clips or len(names), QUICK_CLIPS if options.quick else len(names))
+        names = [names[i * len(names) // most] for i in range(min(most, len(names)))]
         self.clips = [self._clipping(name, masters[name]) for name in names]
 
     def _clipping(self, name: str, master: Path) -> Clipping:
@@ -89,11 +92,11 @@ class Session:
         """Do what is not in the store yet."""
         left = pending(every, self.store)
         self._left = len(left)
-        jobs.run(jobs.measure, left, self._workers, self._measured)
+        jobs.run(jobs.measure, left, self.workers, self._measured)
 
     def make_blur(self) -> None:
         """Have the clips' blurred versions ready."""
-        jobs.run(jobs.make_blur, self.clips, self._workers, self._blurred)
+        jobs.run(jobs.make_blur, self.clips, self.workers, self._blurred)
 
     def scores(self, job: Job, arm: Arm) -> dict[str, float]:
         """Of an arm of a job that was measured."""

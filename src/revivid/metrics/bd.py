@@ -63,6 +63,12 @@ def quality_at(points: Sequence[Point], bits: float) -> float | None:
     return curve.at(place) if curve.low <= place <= curve.high else None
 
 
+def bits_at(points: Sequence[Point], quality: float) -> float | None:
+    """The bits that the curve's quality takes; None outside of it."""
+    curve = _Curve([(level, math.log(bits)) for bits, level in _usable(points)])
+    return math.exp(curve.at(quality)) if curve.low <= quality <= curve.high else None
+
+
 def _by_bits(points: Sequence[Point]) -> _Curve:
     return _Curve([(math.log(bits), quality) for bits, quality in _usable(points)])
 
