@@ -25,12 +25,12 @@ for command in (
     compress.compress,
     restore.restore,
     evaluate.evaluate,
-    degrade.degrade,
     probe.probe,
     doctor.doctor,
     train.train,
 ):
     app.command()(command)
+app.add_typer(degrade.app, name="degrade")
 app.add_typer(weights.app, name="weights")
 app.add_typer(bench.app, name="bench")
 

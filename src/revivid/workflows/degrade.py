@@ -8,7 +8,7 @@ The order is that of a camera and what comes after it. All of it is seeded: the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -126,14 +126,18 @@ class MotionBlur(Stage):
 
 
 class Average(Stage):
-    """The mean of some frames, then some are left out: what a slower camera would have seen (`degrade.motion_blur.blur_clip`)."""
+    """The mean of some frames, then some are left out: what a slower camera would have seen (`degrade.motion_blur.blur_clip`).
+
+    `truth`, where given, is called with the frame in the middle of each mean, sharp, at the mean's time.
+    """
 
     name = "average"
     retimes = True
 
-    def __init__(self, frames: int, gap: int, *, linear: bool = True) -> None:
+    def __init__(self, frames: int, gap: int, *, linear: bool = True, truth: Callable[[Clip], None] | None = None) -> None:
         self.shutter = Shutter(frames, gap, linear)
         self.temporal_reach = (0, self.shutter.period - 1)
+        self.truth = truth
 
     def output_rate(self, rate: Fraction) -> Fraction:
         return rate / self.shutter.period
@@ -159,8 +163,11 @@ class Average(Stage):
         return f"mean of {self.shutter.frames} frames, {self.shutter.gap} left out, {light} averaged"
 
     def _mean(self, period: Clip) -> Clip:
-        blurry = blur_clip(period[: self.shutter.frames], replace(self.shutter, gap=0)).blurry
-        return replace(blurry, times=period.times[:1], durations=(sum(period.durations, Fraction(0)),))
+        pair = blur_clip(period[: self.shutter.frames], replace(self.shutter, gap=0))
+        shown = {"times": period.times[:1], "durations": (sum(period.durations, Fraction(0)),)}
+        if self.truth is not None:
+            self.truth(replace(pair.truth, **shown))
+        return replace(pair.blurry, **shown)
 
 
 class AddNoise(Stage):
