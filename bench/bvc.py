@@ -47,7 +47,7 @@ def build(size: str) -> Bvc:
 
 
 def parameters(network: Bvc) -> dict[str, int]:
-    """Parameters by module, and those of densities and gains; quantiles serve training only and aren't counted."""
+    """Parameters by module, and those of densities and gains."""
     modules = {
         "VENet": network.venet, "AE_blur": network.blur_coder, "flow": network.flow, "FRNet": network.frnet,
         "E_flow": network.motion_coder.encoder, "D_flow": network.motion_coder.decoder, "MCNet": network.mcnet,
@@ -56,9 +56,9 @@ def parameters(network: Bvc) -> dict[str, int]:
     counts = dict.fromkeys(PARTS, 0) | {"densities": 0, "gains": 0}
     for name, module in modules.items():
         for key, parameter in module.named_parameters() if module is not None else ():
-            counts["densities" if "density." in key else name] += 0 if key.endswith("quantiles") else parameter.numel()
+            counts["densities" if "density." in key else name] += parameter.numel()
     for coder in (network.motion_coder, network.residual_coder):
-        counts["densities"] += sum(p.numel() for key, p in coder.density.named_parameters() if key != "quantiles")
+        counts["densities"] += sum(p.numel() for p in coder.density.parameters())
         counts["gains"] += coder.log_gains.numel() if coder.rates > 1 else 0
     return counts
 
@@ -69,9 +69,9 @@ def kmacs(network: Bvc) -> dict[str, float]:
     picture = torch.zeros(1, 3, height, width)
     flow = network.flow(picture, picture)
     motion, residual = (torch.zeros(1, *shape) for shape in network.latent_shapes(height, width))
-    blur, refine = network.blur_coder, network.frnet
+    venet, blur, refine = network.venet, network.blur_coder, network.frnet
     calls: dict[str, Callable[[], Any]] = {
-        "VENet": lambda: network.venet(picture),
+        "VENet": lambda: venet(picture) if venet is not None else None,
         "AE_blur": lambda: blur.decoder(blur.encoder(picture)) if blur is not None else None,
         "flow": lambda: network.flow(picture, picture),
         "FRNet": lambda: refine(picture, picture, flow) if refine is not None else None,

@@ -86,12 +86,12 @@ def task(plan: recipe.TrainingRecipe) -> tuple[CodecTask, Any]:
 
 
 def gradients(plan: recipe.TrainingRecipe, index: int) -> dict[str, float]:
-    """Sum of absolute gradients by part of the network at an iteration, without the quantiles'."""
+    """Sum of absolute gradients by part of the network at an iteration."""
     made, network = task(plan)
     made.loss(network, made.batch(index)).backward()
     sums: dict[str, float] = {}
     for name, parameter in network.named_parameters():
-        if parameter.grad is not None and not name.endswith("quantiles"):
+        if parameter.grad is not None:
             part = name.split(".")[0]
             sums[part] = sums.get(part, 0.0) + parameter.grad.abs().sum().item()
     return sums
