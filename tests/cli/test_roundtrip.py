@@ -53,7 +53,7 @@ def test_whole_job_with_an_odd_size_and_a_sample(folder: Path, tmp_path: Path) -
     assert report["format"] == "revivid-roundtrip/1"
     assert report["version"] == __version__
     assert set(report["source"]) == FILE_FIELDS
-    assert set(report["compressed"]) == FILE_FIELDS | {"crf", "scale", "preset"}
+    assert set(report["compressed"]) == FILE_FIELDS | {"crf", "quality", "scale", "preset"}
     assert (report["source"]["width"], report["source"]["height"]) == (259, 257)
     assert [report[name]["frames"] for name in ("source", "compressed", "restored")] == [6, 6, 6]
     assert report["compressed"]["size_bytes"] == (target / "odd.small.mkv").stat().st_size

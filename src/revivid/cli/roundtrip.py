@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import common, tasks
+from . import bvc, common, tasks
 from .progress import ProgressDisplay
 
 
@@ -27,9 +27,14 @@ def roundtrip(
     share: common.Share = None,
     scale: common.Scale = None,
     codec: common.CodecName = None,
+    enhance: common.Enhance = None,
     encoder_preset: common.EncoderPreset = None,
     codec_params: common.CodecParams = None,
     network: tasks.Networks = None,
+    quality: bvc.Quality = None,
+    gop: bvc.Gop = None,
+    preserve: bvc.Preserve = None,
+    bvc_weights: bvc.Weights = None,
     out_codec: common.OutCodec = "auto",
     out_crf: common.OutCrf = None,
     memory: tasks.Memory = None,

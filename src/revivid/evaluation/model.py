@@ -66,13 +66,16 @@ class VideoFile:
 class CompressedFile(VideoFile):
     """The small file, and how it was made."""
 
-    crf: float
+    #: Quality asked of the encoder: a CRF, or the learned codec's own measure of 1 to 8; the other is None.
+    crf: float | None = None
+    quality: float | None = None
     #: Side of the coded picture over the side of the original.
     scale: Fraction
-    preset: str
+    preset: str = ""
 
     def to_json(self, pixels: int) -> dict[str, Any]:
-        return super().to_json(pixels) | {"crf": self.crf, "scale": str(self.scale), "preset": self.preset}
+        asked = {"crf": self.crf, "quality": self.quality, "scale": str(self.scale), "preset": self.preset}
+        return super().to_json(pixels) | asked
 
 
 @dataclass(frozen=True)

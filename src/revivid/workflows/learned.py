@@ -39,8 +39,13 @@ class BvcOptions(Source):
     preserve: bool = False
 
 
-def compress_job(source: str | os.PathLike[str], output: str | os.PathLike[str], given: Mapping[str, Any]) -> Job:
-    """The pass that `compress` makes with BVC, not begun yet. Raises `MissingWeights` where there is no model."""
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return dict(vars(self))
+
+
+def make_bvc(given: Mapping[str, Any]) -> BvcOptions:
+    """The options of keywords, those left out or at nothing by default. Raises `UsageError` for other codecs' options."""
     known = [field.name for field in fields(BvcOptions)]
     given = {name: value for name, value in given.items() if value not in (None, [], ())}
     others = sorted(set(given) - set(known))
@@ -49,7 +54,12 @@ def compress_job(source: str | os.PathLike[str], output: str | os.PathLike[str],
             f"--codec {LEARNED_CODEC} has no {', '.join('--' + name.replace('_', '-') for name in others)}",
             hint="It takes --quality 1 to 8, --gop, --preserve and --bvc-weights.",
         )
-    options = make(BvcOptions, given)
+    return make(BvcOptions, given)
+
+
+def compress_job(source: str | os.PathLike[str], output: str | os.PathLike[str], given: Mapping[str, Any]) -> Job:
+    """The pass that `compress` makes with BVC, not begun yet. Raises `MissingWeights` where there is no model."""
+    options = make_bvc(given)
     if is_pipe(output):
         raise UsageError("a compressed file can't go to standard output", hint="Name a file: -o small.bvc")
     encoding = BvcEncoding(

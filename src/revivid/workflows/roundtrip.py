@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -17,25 +17,27 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputExists, OutputNotWritable, PartialResult, UnreachableTarget, UsageError
+from ..errors import CorruptWeights, MissingWeights, OutputExists, OutputNotWritable, PartialResult, UnreachableTarget, UsageError
 from ..evaluation.compare import Comparison, frame_gains, nearest_in_time
 from ..evaluation.crops import CropRow, choose_frames, crop_row, extract_frames
 from ..evaluation.machine import describe_machine
 from ..evaluation.model import CompressedFile, RoundtripReport, Timings, VideoFile
 from ..evaluation.report import HEADLINE_METRIC, write_report
+from ..learned.writer import SUFFIX as BVC_SUFFIX
 from ..media.passthrough import Passthrough
 from ..media.read import VideoReader
 from ..media.reader import Reader
 from ..media.source import is_pipe
 from ..pipeline import ProgressFunction, chain, prefetched
-from ..recipe import Recipe
+from ..recipe import Recipe, StageSpec
 from ..restoration import build_all
-from ..restoration.geometry import Bicubic, Crop
+from ..restoration.geometry import Bicubic, Crop, PadToEven
 from ..restoration.stage import Conditions, Stage
 from ..types import Clip
 from .compress import compress_as, plan_compress, stages_for
 from .job import JobResult, Plan, check_weights, missing_weights, open_reader
-from .options import CompressOptions, make_compress, make_restore
+from .learned import BvcOptions, compress_job, make_bvc
+from .options import LEARNED_CODEC, CompressOptions, RestoreOptions, make_compress, make_restore
 from .restore import restore_job
 from .watch import Watch
 
@@ -66,54 +68,54 @@ def roundtrip(
 ) -> RoundtripResult:
     """Compress `source`, restore it, measure both ways of showing it against `source`, write everything into `folder`.
 
-    With `measure_every` N only each Nth frame is measured: measuring costs more than restoring. Options are those of `compress`;
-    `restore_options` those of `restore`. Scores are of the frames as restored, before interpolation and before the output's own
-    encoding; the crops are of the files. Existing outputs are an `OutputExists` unless `overwrite`; the folder is made where
-    missing.
+    With `measure_every` N only each Nth frame is measured: measuring costs more than restoring. Options are those of `compress`,
+    of the learned codec too; `restore_options` those of `restore`. Scores are of the frames as restored, before interpolation and
+    before the output's own encoding; the crops are of the files. Existing outputs are an `OutputExists` unless `overwrite`; the
+    folder is made where missing.
     """
-    chosen = make_compress(options)
+    chosen = _chosen(options)
     # Missing weights are better known before the work than after half of it.
-    check_weights(build_all(stages_for(chosen), Conditions()))
-    small, restored = _outputs(source, folder, chosen.overwrite)
-    back = {"overwrite": chosen.overwrite, "audio": chosen.audio, **(restore_options or {})}
+    check_weights(build_all(_later(chosen), Conditions()))
+    small, restored = _outputs(source, folder, chosen)
+    given = {"overwrite": chosen.overwrite, "audio": chosen.audio, "bvc_weights": chosen.bvc_weights, **(restore_options or {})}
+    back = make_restore(given)
     damaged: PartialResult | None = None
     try:
-        compressed = compress_as(source, small, chosen, make_restore(back), progress)
+        compressed = _compressed(source, small, chosen, options, back, progress)
     except PartialResult as exc:  # the rest of the job goes on with what was kept
-        damaged, compressed = exc, _describe(small)
-    except UnreachableTarget:
+        damaged, compressed = exc, _describe(small, back)
+    except (UnreachableTarget, MissingWeights, CorruptWeights):
         with suppress(OSError):  # it was there before, with something in it
             Path(folder).rmdir()
         raise
     original = open_reader(source, chosen)
-    followed = Recipe.from_json(VideoReader(small).info.recipe or "")
-    bicubic: list[Stage] = [Bicubic(int(1 / followed.scale)), Crop(original.info.width, original.info.height)]
+    recipe = open_reader(small, back).info.recipe
+    followed = Recipe.from_json(recipe) if recipe else None
+    scale = followed.scale if followed else Fraction(1)
+    bicubic: list[Stage] = [Bicubic(int(1 / scale)), Crop(original.info.width, original.info.height)]
+    decoded: Callable[[], Iterator[Clip]] = lambda: chain(open_reader(small, back), bicubic)  # noqa: E731
+    job = restore_job(small, restored, back)
+    # Where nothing restores, what passes is what decodes: it is not decoded and scored twice.
+    others = {} if scale == 1 and all(isinstance(stage, (Crop, PadToEven)) for stage in job.stages) else {BICUBIC: decoded()}
     with ExitStack() as threads:
-        ahead = [threads.enter_context(closing(prefetched(clips))) for clips in (original, chain(VideoReader(small), bicubic))]
-        watch = Watch(RESTORED, ahead[0], {BICUBIC: ahead[1]}, measure_every)
-        brought_back = restore_job(small, restored, make_restore(back)).run("restore and measure", progress, watch)
-    scores = watch.scores()
-    shown = {
-        BICUBIC: lambda: chain(VideoReader(small), bicubic),
-        RESTORED: lambda: _restored(restored, small, original, paired=brought_back.frames == compressed.frames),
-    }
-    crops = _crops(source, chosen.at_scale(followed.scale), shown, scores, measure_every)
+        ahead = {name: threads.enter_context(closing(prefetched(c))) for name, c in {"": original, **others}.items()}
+        watch = Watch(RESTORED, ahead.pop(""), ahead, measure_every)
+        brought_back = job.run("restore and measure", progress, watch)
+    scores = {BICUBIC: watch.scores()[RESTORED], **watch.scores()}
+    paired = brought_back.frames == compressed.frames
+    shown = {BICUBIC: decoded, RESTORED: lambda: _restored(restored, None if paired else open_reader(small, back), original)}
+    crops = _crops(source, chosen, scale, shown, scores, measure_every)
     report = RoundtripReport(
         source=_source_file(original, scores[BICUBIC], compressed.frames),
-        compressed=CompressedFile(
-            **_file(compressed, chosen.codec),
-            crf=followed.crf,
-            scale=followed.scale,
-            preset=chosen.encoder_preset or "",
-        ),
+        compressed=CompressedFile(**_file(compressed, chosen.codec), **_asked(chosen, followed), scale=scale),
         restored=VideoFile(**_file(brought_back, VideoReader(restored).info.codec)),
         bicubic_scores=scores[BICUBIC],
         restored_scores=scores[RESTORED],
         timings=Timings(compressed.seconds, brought_back.seconds - watch.seconds, watch.seconds),
         environment=describe_machine(),
-        recipe=json.loads(followed.to_json()),
+        recipe=json.loads(followed.to_json()) if followed else {},
         options=chosen.to_json(),
-        notices=_unique([*compressed.notices, *brought_back.notices, *_sampling_notice(chosen, measure_every)]),
+        notices=_unique([*compressed.notices, *brought_back.notices, *_measuring_notices(chosen, measure_every)]),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
     result = RoundtripResult(small, restored, write_report(report, crops, folder), report, compressed.target)
@@ -126,13 +128,13 @@ def plan_roundtrip(
     source: str | os.PathLike[str], folder: str | os.PathLike[str], *, sample: bool = True, **options: object
 ) -> Plan:
     """What `roundtrip` would do, as far as it can be known before the small file exists. Makes no folder."""
-    chosen = make_compress(options)
-    target = Path(folder) / f"{_stem(source)}.small{_suffix(source)}"
+    chosen = _chosen(options)
+    target = Path(folder) / f"{_stem(source)}.small{_small_suffix(source, chosen)}"
     temporary = target if target.parent.is_dir() else Path(target.name)
     plan = plan_compress(source, temporary, sample=sample, **{**vars(chosen), "overwrite": True})
-    if plan.target is not None:
+    if plan.target is not None and isinstance(chosen, CompressOptions):
         chosen = chosen.at_scale(Fraction(plan.target["scale"]))
-    stages = build_all(stages_for(chosen), Conditions())
+    stages = build_all(_later(chosen), Conditions())
     later = (
         *(stage.describe() for stage in stages),
         "measure decoded + bicubic and decoded + restored against the original",
@@ -142,24 +144,54 @@ def plan_roundtrip(
     return replace(plan, output=os.fspath(target), steps=(*plan.steps, *later), missing=lacks)
 
 
-def _outputs(source: str | os.PathLike[str], folder: str | os.PathLike[str], overwrite: bool) -> tuple[Path, Path]:
+def _chosen(options: Mapping[str, object]) -> CompressOptions | BvcOptions:
+    return make_bvc(options) if options.get("codec") == LEARNED_CODEC else make_compress(options)
+
+
+def _later(chosen: CompressOptions | BvcOptions) -> tuple[StageSpec, ...]:
+    """What restoring will do; the learned codec's decoder does all itself."""
+    return stages_for(chosen) if isinstance(chosen, CompressOptions) else ()
+
+
+def _compressed(
+    source: str | os.PathLike[str],
+    small: Path,
+    chosen: CompressOptions | BvcOptions,
+    options: Mapping[str, object],
+    back: RestoreOptions,
+    progress: ProgressFunction | None,
+) -> JobResult:
+    if isinstance(chosen, CompressOptions):
+        return compress_as(source, small, chosen, back, progress)
+    return compress_job(source, small, options).run("compress", progress)
+
+
+def _outputs(
+    source: str | os.PathLike[str], folder: str | os.PathLike[str], chosen: CompressOptions | BvcOptions
+) -> tuple[Path, Path]:
     if is_pipe(source):
         raise UsageError("roundtrip reads its input twice, so it can't come from a pipe", hint="Save it to a file first.")
-    VideoReader(source, allow_damaged=True)  # a bad input must not leave an empty folder behind
+    # A bad input must not leave an empty folder behind.
+    open_reader(source, replace(chosen, allow_damaged=True))
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise OutputNotWritable(f"{os.fspath(folder)}: {exc.strerror}", hint="Choose another folder with -o.") from exc
-    paths = tuple(Path(folder) / f"{_stem(source)}.{what}{_suffix(source)}" for what in ("small", "restored"))
+    names = (f"small{_small_suffix(source, chosen)}", f"restored{_suffix(source)}")
+    paths = tuple(Path(folder) / f"{_stem(source)}.{name}" for name in names)
     reports = [Path(folder) / "report.json", Path(folder) / "report.html"]
     present = [path for path in (*paths, *reports) if path.exists()]
-    if present and not overwrite:
+    if present and not chosen.overwrite:
         raise OutputExists(f"{present[0]} exists already", hint="Pass -y to overwrite, or choose another folder with -o.")
     return paths[0], paths[1]
 
 
 def _stem(source: str | os.PathLike[str]) -> str:
     return Path(source).stem
+
+
+def _small_suffix(source: str | os.PathLike[str], chosen: CompressOptions | BvcOptions) -> str:
+    return _suffix(source) if isinstance(chosen, CompressOptions) else BVC_SUFFIX
 
 
 def _suffix(source: str | os.PathLike[str]) -> str:
@@ -173,17 +205,18 @@ def _suffix(source: str | os.PathLike[str]) -> str:
     return ".mp4"
 
 
-def _restored(restored: Path, small: Path, original: Reader, *, paired: bool) -> Iterator[Clip]:
-    """The frames of the restored file that are those of the original; `paired` where there are as many."""
+def _restored(restored: Path, small: Reader | None, original: Reader) -> Iterator[Clip]:
+    """The frames of the restored file that are those of the original, or where it has more, those at the times of `small`."""
     clips: Iterable[Clip] = VideoReader(restored)
-    if not paired:
-        clips = nearest_in_time(clips, VideoReader(small))
+    if small is not None:
+        clips = nearest_in_time(clips, small)
     return chain(clips, [Crop(original.info.width, original.info.height)])
 
 
 def _crops(
     source: str | os.PathLike[str],
-    options: CompressOptions,
+    options: CompressOptions | BvcOptions,
+    scale: Fraction,
     shown: dict[str, Callable[[], Iterator[Clip]]],
     scores: dict[str, Comparison],
     every: int,
@@ -193,7 +226,7 @@ def _crops(
     numbers = [pick.frame for pick in picks]
     originals = extract_frames(open_reader(source, options), numbers)
     frames = {name: extract_frames(arm(), numbers) for name, arm in shown.items()}
-    labels = {BICUBIC: "decoded" if options.scale == 1 else "decoded + bicubic", RESTORED: "decoded + restored"}
+    labels = {BICUBIC: "decoded" if scale == 1 else "decoded + bicubic", RESTORED: "decoded + restored"}
     rows = []
     for pick in picks:
         pictures = {labels[name]: found[pick.frame] for name, found in frames.items()}
@@ -229,21 +262,30 @@ def _file(result: JobResult, codec: str) -> dict[str, Any]:
     }
 
 
-def _describe(path: Path) -> JobResult:
+def _asked(chosen: CompressOptions | BvcOptions, followed: Recipe | None) -> dict[str, Any]:
+    """What was asked of the encoder; the recipe knows the CRF that was found for a target."""
+    if isinstance(chosen, BvcOptions):
+        return {"quality": chosen.quality}
+    return {"crf": followed.crf if followed else chosen.crf, "preset": chosen.encoder_preset or ""}
+
+
+def _describe(path: Path, options: RestoreOptions) -> JobResult:
     """A finished file as a `JobResult`, where the job that made it ended in `PartialResult`."""
-    reader = VideoReader(path)
+    reader = open_reader(path, options)
     frames = sum(len(clip) for clip in reader)
     info = reader.info
     size = path.stat().st_size
     return JobResult(str(path), frames, size, size, info.width, info.height, float(info.duration or 0), 0.0)
 
 
-def _sampling_notice(options: CompressOptions, every: int) -> list[str]:
+def _measuring_notices(options: CompressOptions | BvcOptions, every: int) -> list[str]:
     notices = []
     if options.start or options.duration or options.fps:
         notices.append("a part or a sample of the original was compressed: the original's bytes are those of the whole file")
     if every > 1:
         notices.append(f"one frame in {every} was measured")
+    if isinstance(options, BvcOptions) and not options.preserve:
+        notices.append("the small file is sharpened on purpose: scores say how near it is to the original as it was, blur and all")
     return notices
 
 
