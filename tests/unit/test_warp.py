@@ -109,3 +109,12 @@ def test_keeps_the_memory_format():
 def test_sizes_must_agree():
     with pytest.raises(ShapeError, match="flow of shape"):
         backward_warp(torch.zeros(1, 3, 8, 8), torch.zeros(1, 2, 8, 9))
+
+
+def test_bicubic_keeps_a_parabola_that_bilinear_flattens():
+    x = torch.arange(12, dtype=torch.float64)
+    source = (x**2).expand(1, 1, 9, 12).contiguous()
+    flow = torch.tensor([0.5, 0.0], dtype=torch.float64).view(1, 2, 1, 1).expand(1, 2, 9, 12)
+    wanted = (x + 0.5)[2:-3] ** 2
+    missed = {mode: (backward_warp(source, flow, mode=mode)[0, 0, 4, 2:-3] - wanted).abs() for mode in ("bicubic", "bilinear")}
+    assert missed["bicubic"].max() < missed["bilinear"].min()

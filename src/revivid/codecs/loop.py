@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import CorruptInput, MissingTool, ShapeError, UsageError
 from ..media.frames import from_planes, to_planes, working_format
+from ..media.scheduling import kept_priority
 from ..types import Clip
 
 #: Encoder -> the decoder of its stream.
@@ -69,6 +70,8 @@ def _encode(clip: Clip, settings: LoopSettings) -> list[av.Packet]:
     encoder.options = _options(settings, clip.width)
     packets: list[av.Packet] = []
     try:
+        with kept_priority():
+            encoder.open()
         for t, picture in enumerate(zip(*clip.planes, strict=True)):
             frame = from_planes(picture, clip.color)
             frame.pts, frame.time_base = t, 1 / rate

@@ -15,20 +15,24 @@ import torch.nn.functional as F
 from ..errors import ShapeError
 
 Padding = Literal["zeros", "border"]
+Mode = Literal["bilinear", "bicubic"]
 
 
-def backward_warp(source: torch.Tensor, flow: torch.Tensor, *, padding: Padding = "zeros") -> torch.Tensor:
-    """Bilinear warp of `source` (N, C, H, W) by `flow` (N, 2, H, W): out[c, y, x] = source[c] at (x + flow_x, y + flow_y).
+def backward_warp(
+    source: torch.Tensor, flow: torch.Tensor, *, padding: Padding = "zeros", mode: Mode = "bilinear"
+) -> torch.Tensor:
+    """Warp of `source` (N, C, H, W) by `flow` (N, 2, H, W): out[c, y, x] = source[c] at (x + flow_x, y + flow_y).
 
-    Pixel coordinates are normalised after the flow is added, as SPyNet, VRT and the BasicVSR family do. `padding`: corners
-    outside count as 0, or coordinates are clamped to the border. Raises `ShapeError` where the sizes differ.
+    `mode`: how it is interpolated there. Pixel coordinates are normalised after the flow is added, as SPyNet, VRT and the
+    BasicVSR family do. `padding`: corners outside count as 0, or coordinates are clamped to the border. Raises `ShapeError`
+    where the sizes differ.
     """
     _check(source, flow)
     dtype = torch.promote_types(source.dtype, torch.float32)
     x, y = _targets(flow, dtype)
     height, width = flow.shape[-2:]
     grid = torch.stack((2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1), dim=-1)
-    return _sample(source, grid, padding)
+    return _sample(source, grid, padding, mode)
 
 
 def backward_warp_spaced(source: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
@@ -66,9 +70,9 @@ def _targets(flow: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torc
     return flow[:, 0].to(dtype) + columns, flow[:, 1].to(dtype) + rows[:, None]
 
 
-def _sample(source: torch.Tensor, grid: torch.Tensor, padding: Padding) -> torch.Tensor:
+def _sample(source: torch.Tensor, grid: torch.Tensor, padding: Padding, mode: Mode = "bilinear") -> torch.Tensor:
     """`grid_sample` in the grid's dtype, given back in the source's dtype and memory format."""
-    out = F.grid_sample(source.to(grid.dtype), grid, mode="bilinear", padding_mode=padding, align_corners=True).to(source.dtype)
+    out = F.grid_sample(source.to(grid.dtype), grid, mode=mode, padding_mode=padding, align_corners=True).to(source.dtype)
     return out.contiguous(memory_format=torch.channels_last) if is_channels_last(source) else out
 
 

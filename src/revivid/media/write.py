@@ -24,6 +24,7 @@ from ..errors import MissingTool, OutputExists, OutputNotWritable, OutputTooLarg
 from ..types import Clip, ColorSpec
 from . import frames, metadata, unfinished
 from .passthrough import Passthrough
+from .scheduling import kept_priority
 from .source import is_pipe
 
 #: Suffix -> libavformat's muxer.
@@ -275,7 +276,8 @@ class VideoWriter:
     def _open_encoder(self) -> None:
         """Ahead of the first frame, so that options which the encoder refuses are told from a disk that is full."""
         try:
-            self._stream.codec_context.open()
+            with kept_priority():
+                self._stream.codec_context.open()
         except (av.error.FFmpegError, ValueError) as exc:
             options = " ".join(f"{key}={value}" for key, value in self.encoding.options.items())
             raise UsageError(

@@ -187,7 +187,9 @@ class Bvc(nn.Module):
 
     def warped(self, reference: Tensor, flow: Tensor) -> Tensor:
         """The reference brought to the current frame's grid along a flow on the motion coder's grid."""
-        return backward_warp(reference, bvc_compact.enlarge_flow(flow) if self.size == "compact" else flow, padding="border")
+        if self.size == "compact":
+            return bvc_compact.brought(reference, flow)
+        return backward_warp(reference, flow, padding="border")
 
     def compensated(self, warped: Tensor, reference: Tensor, flow: Tensor) -> Tensor:
         """x- (Eq. 8)."""
