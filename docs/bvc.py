@@ -1,6 +1,6 @@
-"""Keeps the tables of docs/bvc.md true to results/bvc-cost.json: python docs/bvc.py [--check]
+"""Keeps the tables of docs/bvc.md true to results/bvc-cost.json and results/bvc.json: python docs/bvc.py [--check]
 
-`python bench/bvc.py --out results/bvc-cost.json` measures them.
+`python bench/bvc.py --out results/bvc-cost.json` and `revivid bench bvc` measure them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,16 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 PAGE, RESULTS = ROOT / "docs" / "bvc.md", ROOT / "results" / "bvc-cost.json"
+RIVALS, CASCADES = ROOT / "results" / "bvc.json", ROOT / "results" / "bvc-cascades.json"
 BEGIN, END = "<!-- tables: made by docs/bvc.py -->", "<!-- end of tables -->"
+RIVALS_BEGIN, RIVALS_END = "<!-- rivals: made by docs/bvc.py -->", "<!-- end of rivals -->"
+#: Rates of the tables' columns.
+AT_BPP = ("0.1", "0.15", "0.2", "0.3", "0.4", "0.6")
+TESTS = {
+    "blurry": "Blurry clips, against the sharp frames",
+    "sharp": "Sharp clips",
+    "preserve": "Blurry clips that are to stay blurry, against the blurry frames",
+}
 
 #: Modules, who runs them, and what they are at either size.
 MODULES = {
@@ -68,10 +77,52 @@ def _decoder(size: dict[str, Any]) -> tuple[str, str]:
     return f"{parameters:,}", f"{sum(size['kmacs_per_pixel'][name] for name in names):.3g}"
 
 
+def rivals() -> str:
+    if not RIVALS.exists():
+        return "Not measured yet: `revivid bench bvc --data DIR`."
+    lines = _measured(json.loads(RIVALS.read_text(encoding="utf-8")), TESTS)
+    if CASCADES.exists():
+        cascades = json.loads(CASCADES.read_text(encoding="utf-8"))
+        lines += ["### Cascades and ablations, hardly trained", "", cascades["about"], ""]
+        lines += _measured(cascades, {"blurry": TESTS["blurry"]})
+    return "\n".join(lines).rstrip()
+
+
+def _measured(result: dict[str, Any], tests: dict[str, str]) -> list[str]:
+    frames = f"{len(result['clips'])} clips of {result['frames']} frames, a keyframe every {result['keyframes_every']}"
+    lines = [f"`{result['command']}`: {frames}.", ""]
+    lines += [f"Without `{arm}`: {why}." for arm, why in result["missing"].items()] + [""] * bool(result["missing"])
+    for test, title in tests.items():
+        if test in result["tests"]:
+            lines += [f"**{title}**", "", *_gains(result["tests"][test])]
+    return lines
+
+
+def _gains(figures: dict[str, Any]) -> list[str]:
+    """The anchor's PSNR and what the others have more, at equal bits."""
+    lines: list[str] = []
+    for anchor, arms in figures["against"].items():
+        head = f"| PSNR over `{anchor}` in dB, at bits per pixel | {' | '.join(AT_BPP)} | BD-PSNR | BD-rate | BD-MS-SSIM |"
+        lines += [head, "|---|" + "---:|" * (len(AT_BPP) + 3)]
+        for arm, metrics in arms.items():
+            psnr, structure = metrics["psnr"], metrics["ms_ssim"]
+            cells = [_signed(psnr["at_bpp"].get(bpp), 2) for bpp in AT_BPP]
+            cells += [_signed(psnr["bd_quality"], 2), _signed(psnr["bd_rate"], 1, " %"), _signed(structure["bd_quality"], 4)]
+            lines.append(f"| `{arm}` | {' | '.join(cells)} |")
+        lines.append("")
+    return lines
+
+
+def _signed(delta: dict[str, Any] | None, digits: int, unit: str = "") -> str:
+    return "-" if delta is None else f"{delta['mean']:+.{digits}f}{unit} ({delta['clips']})"
+
+
 def main() -> int:
     page = PAGE.read_text(encoding="utf-8")
-    before, after = page.split(BEGIN)[0], page.split(END)[1]
-    wanted = f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
+    wanted = page
+    for begin, end, text in ((BEGIN, END, tables()), (RIVALS_BEGIN, RIVALS_END, rivals())):
+        before, after = wanted.split(begin)[0], wanted.split(end)[1]
+        wanted = f"{before}{begin}\n\n{text}\n\n{end}{after}"
     if "--check" in sys.argv:
         return 0 if wanted == page else 1
     PAGE.write_text(wanted, encoding="utf-8")

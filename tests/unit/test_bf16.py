@@ -28,6 +28,7 @@ CASES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "edvr": ({"num_feat": 8, "deformable_groups": 2, "num_extract_block": 1, "num_reconstruct_block": 1}, (1, 5, 3, 16, 16)),
     "estrnn": ({}, (1, 5, 3, 16, 16)),
     "fastdvdnet": ({}, (1, 5, 3, 16, 16)),
+    "gao": ({"width": 8}, (1, 3, 32, 32)),
     "iconvsr": ({"num_feat": 8, "num_block": 1}, (1, 5, 3, 32, 32)),
     "ifirnn": ({}, (1, 2, 3, 16, 16)),
     "ifrnet": ({}, _PAIR),

@@ -181,7 +181,7 @@ def sharpened(part: str | Path, clip: Clip, crf: float) -> Clip:
 @functools.lru_cache(maxsize=4)
 def load_model(file: Path, sharpen: bool) -> Model:
     """The model of a BVC's weights, or of a cascade's; unless it is to `sharpen`, without a network that does."""
-    if embedded.read(file)[0].network == "cascade":
+    if embedded.read(file)[0].network == "bvc_cascade":
         return Model(file.stem, bytes.fromhex(sha256(file)), _cascade(file).codec)
     found = model.load(file)
     if not sharpen:
@@ -213,7 +213,7 @@ def _bvc(name: str, files: Mapping[str, Path]) -> Arm:
 
 def _of_file(name: str, file: Path) -> Arm:
     metadata = embedded.read(file)[0]
-    if metadata.network == "cascade":
+    if metadata.network == "bvc_cascade":
         before = metadata.hyperparameters.get("order", "dc") == "dc"
         return Arm(name, (file,) if before else (), Learned(file), () if before else (file,))
     return replace(_bvc("bvc", {"bvc": file}), name=name)

@@ -14,6 +14,9 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A training recipe (.toml), or the name of one in the package: compactsr-x4.")],
     data: Annotated[Path, typer.Option(help="Folder of photographs and clips to learn from.", exists=True, file_okay=False)],
     out: Annotated[Path, typer.Option(help="Folder for checkpoint, log, plot and weights.", file_okay=False)],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="In place of what the recipe says.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the training that is in --out.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of the degraded pairs; OUT/scenes unless given.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that encode the training pairs.", min=1)] = 2,
@@ -30,5 +33,5 @@ def train(
             speed = line["iterations_per_second"]
             print(f"iteration {line['iteration']}: loss {line['loss']:.5f}, {gain}, {speed:.2f} it/s", file=sys.stderr, flush=True)
 
-    weights = run(recipe, data, out, resume=resume, cache=cache, workers=workers, report=report)
+    weights = run(recipe, data, out, changes=changes or (), resume=resume, cache=cache, workers=workers, report=report)
     print(json.dumps({"weights": str(weights)}) if as_json else weights)

@@ -12,8 +12,9 @@ class Traits:
 
     #: super-resolve, deblur, denoise, deartifact, refine, interpolate, compress
     tasks: tuple[str, ...]
-    #: How it is called: clip (N,T,C,H,W), image (N,C,H,W), pair (two frames and a time), planes (Y, UV and a CRF), codec (`Bvc`).
-    kind: Literal["clip", "image", "pair", "planes", "codec"]
+    #: How it is called: clip (N,T,C,H,W), image (N,C,H,W), pair (two frames and a time), planes (Y, UV and a CRF), codec (`Bvc`),
+    #: cascade (`BvcCascade`).
+    kind: Literal["clip", "image", "pair", "planes", "codec", "cascade"]
     #: Output size over input size.
     scale: int = 1
     #: Channels of one input frame.

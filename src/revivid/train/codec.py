@@ -94,7 +94,7 @@ class CodecTask:
 
     def loss(self, network: Any, part: CodecBatch) -> Tensor:
         noise = torch.Generator().manual_seed(int(part.seeds[0]))
-        steps = _Steps(self.codec, network, part, noise)
+        steps = Steps(self.codec, network, part, noise)
         reference = steps.first_reference()
         losses, terms = [], []
         for t in range(1, part.truth.shape[1]):
@@ -125,18 +125,30 @@ class CodecTask:
         qualities = sorted({1.0, (1 + self.rates) / 2, float(self.rates)})
         gains: dict[str, list[float]] = {}
         for scene in self.held_out:
-            blurry, truth = _middle(scene, network.multiple)
-            # Whoever sharpens for a network without VENet is thought perfect.
-            enhanced = [network.enhance(frame[None])[0] for frame in (blurry if self.enhances else truth)]
+            blurry, truth = _middle(scene, self.coder(network).multiple)
+            enhanced = self.prepared(network, blurry, truth)
             before = [decibels(a, b) for a, b in zip(blurry, truth, strict=True)]
             gains.setdefault("enhanced", []).append(_mean_gain(enhanced, truth, before))
             for quality in qualities:
-                decoded, rate = _coded(network, enhanced, quality)
-                gain = _mean_gain(decoded, truth[1:], before[1:])
+                decoded, rate = _coded(self.coder(network), enhanced, quality)
+                gain = _mean_gain(self.shown(network, enhanced[0], decoded), truth[1:], before[1:])
                 gains.setdefault("all", []).append(gain)
                 gains.setdefault(f"quality {quality:g}", []).append(gain)
                 self.seen.append({f"bpp at quality {quality:g}": rate})
         return {name: round(float(np.mean(values)), 4) for name, values in gains.items()} or {"all": 0.0}
+
+    def coder(self, network: Any) -> Any:
+        """What of a network codes frames."""
+        return network
+
+    def prepared(self, network: Any, blurry: Tensor, truth: Tensor) -> list[Tensor]:
+        """The frames that are coded. Whoever sharpens for a network without VENet is thought perfect."""
+        return [network.enhance(frame[None])[0] for frame in (blurry if self.enhances else truth)]
+
+    def shown(self, network: Any, first: Tensor, decoded: list[Tensor]) -> list[Tensor]:
+        """What a viewer sees of the decoded frames behind the first one."""
+        del network, first
+        return decoded
 
     def _pair(self, rng: np.random.Generator, frames: int) -> tuple[Tensor, Tensor]:
         """The most blurred of some random places: blurry and sharp, (T, 3, P, P) each."""
@@ -159,7 +171,7 @@ class CodecTask:
         return scene, slice(start, start + frames), (top, left)
 
 
-class _Steps:
+class Steps:
     """The frames of one part of a batch, one after the other."""
 
     def __init__(self, codec: CodecSettings, network: Bvc, part: CodecBatch, noise: torch.Generator) -> None:
@@ -220,12 +232,13 @@ class _Steps:
         flow, motion_bits = network.motion_coder(network.refined(target, reference, initial), quality, how, self.noise)
         rate = motion_bits / self.pixels
         terms = {"R_m": rate}
+        wanted = truth if self.codec.supervision == "end" else target
         decoded = network.warped(reference, flow.float())
         if self.phase == "motion":
             if self.codec.motion_loss == "context":
                 distortion = context_aware(target, decoded, context_weights(target, truth, self.codec.region))
             else:
-                distortion = squared(target, decoded)
+                distortion = squared(wanted, decoded)
         else:
             decoded = network.compensated(decoded, reference, flow.float())
             if self.phase != "compensation":
@@ -233,7 +246,7 @@ class _Steps:
                 terms["R_q"] = residual_bits / self.pixels
                 rate, decoded = rate + terms["R_q"], decoded + residual.float()
             whole = self.codec.distortion == "ms-ssim" and self.phase != "compensation"
-            distortion = ms_ssim_loss(decoded, target) if whole else squared(decoded, target)
+            distortion = ms_ssim_loss(decoded, wanted) if whole else squared(decoded, wanted)
         terms["D"] = distortion
         return self.trade_off * distortion + rate, decoded, terms
 

@@ -35,6 +35,9 @@ class CodecSettings:
     region: int = 8
     #: Whether the enhanced frame is a constant where it is what is to be coded. Without, VENet learns frames that are easy to code.
     stop_gradient: bool = True
+    #: What decoded frames are held against: "intermediate", the frames that were coded, or "end", the sharp ones, and nothing in
+    #: between is held against anything (section 4.2's joint training; of cascades).
+    supervision: str = "intermediate"
     #: Learning rate of densities and gain units over everyone else's.
     density_rate: float = 10.0
     #: Weight of what warping along the initial flow misses (mean absolute error), where the flow network is trained along.
@@ -49,6 +52,7 @@ class CodecSettings:
         words = {
             "distortion": ("mse", "ms-ssim"),
             "motion_loss": ("context", "warp"),
+            "supervision": ("intermediate", "end"),
             "decay": ("cosine", "steps"),
         }
         for key, known in words.items():

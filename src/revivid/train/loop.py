@@ -16,7 +16,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
@@ -50,6 +50,7 @@ def run(
     data: Path,
     out: Path,
     *,
+    changes: Sequence[str] = (),
     resume: bool = False,
     cache: Path | None = None,
     workers: int = 2,
@@ -57,10 +58,10 @@ def run(
 ) -> Path:
     """Train by a recipe on the photographs and clips under `data`; returns the weight file in `out`.
 
-    `report` receives each line of the log. Raises `OutputExists` where `out` holds a training that `resume` doesn't ask for,
-    and `UsageError` where a checkpoint belongs to another recipe.
+    `changes` to the recipe are `load_recipe`'s. `report` receives each line of the log. Raises `OutputExists` where `out` holds a
+    training that `resume` doesn't ask for, and `UsageError` where a checkpoint belongs to another recipe.
     """
-    recipe = load_recipe(recipe_path)
+    recipe = load_recipe(recipe_path, changes)
     if (out / "checkpoint.pt").exists() and not resume:
         raise OutputExists(f"{out} holds a training already", hint="Continue it with --resume or choose another folder.")
     out.mkdir(parents=True, exist_ok=True)

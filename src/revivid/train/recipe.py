@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -76,9 +77,10 @@ class TrainingRecipe:
     codec: CodecSettings = field(default_factory=CodecSettings)
 
 
-def load_recipe(path: str | Path) -> TrainingRecipe:
+def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> TrainingRecipe:
     """A recipe from a file, or from the package by name (`compactsr-x4`, with or without `.toml`).
 
+    `changes`: `SECTION.KEY=VALUE` each, in place of what the recipe says, values as in TOML (words without quotes, too).
     Raises `InputNotReadable` where there is none, `UsageError` for what is not TOML, unknown sections or keys, and wrong types.
     """
     path = Path(path)
@@ -91,6 +93,7 @@ def load_recipe(path: str | Path) -> TrainingRecipe:
         raise InputNotReadable(f"no training recipe {path}", hint=f"The package has: {', '.join(names())}.") from fault
     except ValueError as fault:
         raise UsageError(f"{path} is not TOML: {fault}") from fault
+    _change(table, changes)
     _check_keys(table, {"network", "data", "train", "codec"}, str(path))
     network = dict(table.get("network", {}))
     if not isinstance(network.get("name"), str):
@@ -103,6 +106,19 @@ def load_recipe(path: str | Path) -> TrainingRecipe:
     codec = _section(CodecSettings, table.get("codec", {}), f"{path} [codec]")
     codec.check(f"{path} [codec]")
     return TrainingRecipe(path.stem, name, network, start, data, train, codec)
+
+
+def _change(table: dict[str, Any], changes: Sequence[str]) -> None:
+    for change in changes:
+        place, sign, text = change.partition("=")
+        section, dot, key = place.partition(".")
+        if not sign or not dot:
+            raise UsageError(f"{change!r} changes nothing of a recipe", hint="SECTION.KEY=VALUE, such as train.iterations=500")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except ValueError:
+            value = text
+        table.setdefault(section, {})[key] = value
 
 
 def _published(start: str, name: str, path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from ..errors import UsageError
+from .cascade import CascadeTask
 from .clips import ClipTask
 from .codec import CodecTask
 from .damage import BLURRED
@@ -122,4 +123,4 @@ class PlanesTask:
 
 
 #: `Traits.kind` -> the task.
-TASKS = {"planes": PlanesTask, "clip": ClipTask, "pair": InterpolationTask, "codec": CodecTask}
+TASKS = {"planes": PlanesTask, "clip": ClipTask, "pair": InterpolationTask, "codec": CodecTask, "cascade": CascadeTask}
