@@ -25,8 +25,9 @@ TASKS = {
     "deblur": ("Deblurring", "--deblur"),
     "denoise": ("Denoising", "--denoise 10"),
     "deartifact": ("Compression artefacts", "--deartifact"),
+    "refine": ("Video that was sharpened before it was compressed", "-o OUT.mp4 --codec hybrid"),
     "interpolate": ("Frame interpolation", "--interpolate 2"),
-    "compress": ("Compression of blurry video", "--codec bvc"),
+    "compress": ("Compression of blurry video", "-o OUT.bvc --codec bvc"),
 }
 #: What has a row: published checkpoints and our own weights.
 Weights = Entry | embedded.Metadata
@@ -125,7 +126,9 @@ def _figures(values: tuple[float, ...]) -> str:
 def _use(task: str, entries: list[Entry]) -> list[str]:
     """How to fetch and use the task's networks, and what each of them is."""
     if not entries:  # only codecs have none that others published
-        lines = ["```bash", f"revivid compress IN -o OUT.bvc {TASKS[task][1]}", "```", ""]
+        lines = ["```bash", f"revivid compress IN {TASKS[task][1]}", "```", ""]
+        if task == "refine":
+            return [*lines, "What it is for and how it is trained: [hybrid.md](hybrid.md)."]
         return [*lines, "What it is made of and how it is trained: [bvc.md](bvc.md). Multiply-adds are the encoder's."]
     first = entries[0]
     scale = _traits(first).scale

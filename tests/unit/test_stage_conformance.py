@@ -21,7 +21,8 @@ from revivid.workflows.compress import Downscale
 from revivid.workflows.degrade import AddNoise
 
 SUPER_RESOLVERS = [(n, name) for n in (2, 4) for name in embedded.names() if f"sr-x{n}" in name]
-SAME_SIZE = [(task, name) for task in ("deartifact", "deblur", "denoise") for name in own.BEST[task] if name in embedded.names()]
+SAME_TASKS = ("deartifact", "deblur", "denoise", "refine")
+SAME_SIZE = [(task, name) for task in SAME_TASKS for name in own.BEST[task] if name in embedded.names()]
 STAGES: dict[str, Callable[[], Stage]] = {
     **{
         f"super-resolve {name}": lambda name=name, n=n: Own("super-resolve", scale=n, weights=name) for n, name in SUPER_RESOLVERS

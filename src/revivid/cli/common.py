@@ -42,7 +42,19 @@ Scale = Annotated[
     typer.Option(help="Side of the small picture: 1/4, 1/2, 1 or auto; default: 1/4.", autocompletion=complete.scales),
 ]
 CodecName = Annotated[
-    str | None, typer.Option("--codec", help="x265, x264, av1 or bvc (learned); default: x265.", autocompletion=complete.codecs)
+    str | None,
+    typer.Option(
+        "--codec",
+        help="x265, x264, av1, bvc (learned) or hybrid (x265 of sharpened video, refined); default: x265.",
+        autocompletion=complete.codecs,
+    ),
+]
+Enhance = Annotated[
+    str | None,
+    typer.Option(
+        help="Sharpen blurry video before or after compressing it, or auto: where it serves this video; at scale 1.",
+        autocompletion=complete.places,
+    ),
 ]
 EncoderPreset = Annotated[
     str | None,

@@ -9,7 +9,11 @@ from ..codecs import CODECS
 
 
 def codecs(incomplete: str) -> list[str]:
-    return _starting(incomplete, [*(name for name in CODECS if name != "ffv1"), "bvc"])
+    return _starting(incomplete, [*(name for name in CODECS if name != "ffv1"), "bvc", "hybrid"])
+
+
+def places(incomplete: str) -> list[str]:
+    return _starting(incomplete, ["before", "after", "auto"])
 
 
 def recipes(incomplete: str) -> list[str]:

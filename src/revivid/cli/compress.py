@@ -22,6 +22,7 @@ def compress(
     share: common.Share = None,
     scale: common.Scale = None,
     codec: common.CodecName = None,
+    enhance: common.Enhance = None,
     encoder_preset: common.EncoderPreset = None,
     codec_params: common.CodecParams = None,
     network: tasks.Networks = None,

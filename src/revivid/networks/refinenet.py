@@ -43,11 +43,10 @@ class RefineNet(CellNet):
         encoder: Sequence[int] = (0, 0),
         middle: int = 2,
         decoder: Sequence[int] = (1, 1),
-        gate: float = 0.0,
         filters: int = 32,
     ) -> None:
         inputs, outputs = LUMA + CHROMA + 2 * reach * HALVED - CELL * (2 * reach + 1), filters - CELL
-        super().__init__(task, reach, widths, encoder, middle, decoder, gate, more_inputs=inputs, more_outputs=outputs)
+        super().__init__(task, reach, widths, encoder, middle, decoder, more_inputs=inputs, more_outputs=outputs)
         self.filters = nn.Conv2d(LUMA + CHROMA, filters, 3, padding=1)
         self.luma, self.chroma = nn.Conv2d(filters, LUMA, 1), nn.Conv2d(filters, CHROMA, 1)
         for layer in (self.filters, self.luma, self.chroma):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ..recipe import StageSpec
     from .stage import Conditions, Stage
 
+#: The weights that refine what was sharpened before it was compressed; recipes name them.
+REFINER = "refinenet"
+
 
 def _super_resolve(conditions: Conditions, *, scale: int, network: str | None = None) -> Stage:
     if network is not None and _published(network):
@@ -33,6 +36,10 @@ def _deblur(conditions: Conditions, *, network: str | None = None) -> Stage:
 
 def _deartifact(conditions: Conditions, *, network: str | None = None) -> Stage:
     return _same_size("deartifact", network, conditions)
+
+
+def _refine(conditions: Conditions, *, network: str = REFINER) -> Stage:
+    return _same_size("refine", network, conditions)
 
 
 def _denoise(conditions: Conditions, *, sigma: float | str, network: str | None = None) -> Stage:
@@ -74,6 +81,7 @@ STAGES: dict[str, Callable[..., Stage]] = {
     "deblur": _deblur,
     "denoise": _denoise,
     "deartifact": _deartifact,
+    "refine": _refine,
     "bicubic": _bicubic,
     "deconvolve": _deconvolve,
     "interpolate": _interpolate,

@@ -29,13 +29,14 @@ BEST = {
     "super-resolve": ("lumasr-x{scale}", "compactsr-x{scale}"),
     "deartifact": ("deartifactnet",),
     "deblur": ("deblurnet",),
+    "refine": ("refinenet",),
     "denoise": ("cellnet-denoise",),
 }
 #: Noise of sigma in R'G'B' is this times sigma in luma, at least.
 _LEAST_SHARE = 0.55
 Restore = Callable[..., tuple[Tensor, Tensor]]
 #: The least CRF that the networks for these tasks were trained with; better input is treated like it.
-_LEAST_CRF = {"super-resolve": 20.0, "deartifact": 20.0}
+_LEAST_CRF = {"super-resolve": 20.0, "deartifact": 20.0, "refine": 18.0}
 #: What the features of one frame may take where nobody says how much; strips are cut to it.
 _STRIP_BYTES = 512 * 2**20
 
@@ -49,7 +50,7 @@ def best_weights(task: str, scale: int = 1) -> str:
 
 
 class Own(Stage):
-    """`task` (super-resolve by `scale`, deartifact, deblur, denoise) with one of the package's own networks.
+    """`task` (super-resolve by `scale`, deartifact, deblur, denoise, refine) with one of the package's own networks.
 
     `weights` names embedded weights, the best that the package has by default. The network is told the CRF of `conditions`, or
     for denoising the noise in luma, which is estimated from the first frames: `sigma`, in 8-bit code values of luma or of R'G'B',

@@ -1,11 +1,12 @@
 """`compress`: a real video becomes small (first paper, section 4.2: libx265, CRF 28, a quarter of the size).
 
-    read -> pad to a multiple of 2/scale -> downscale (bicubic, as FFmpeg's scaler does by default) -> encode + recipe
+    read -> [deblur] -> pad to a multiple of 2/scale -> downscale (bicubic, as FFmpeg's scaler does by default) -> encode + recipe
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -16,15 +17,18 @@ from ..media.source import is_pipe
 from ..media.write import Encoding
 from ..pipeline import ProgressFunction
 from ..recipe import Recipe, StageSpec
-from ..restoration.stage import Stage
+from ..restoration import build_all
+from ..restoration.stage import Conditions, Stage
 from ..types import Clip, ColorSpec, VideoInfo
-from . import division, target
-from .job import Job, JobResult, Plan, open_reader
+from . import division, enhance, target
+from .job import Job, JobResult, Plan, check_weights, open_reader
 from .options import LEARNED_CODEC, CompressOptions, RestoreOptions, make_compress
 from .tasks import with_networks
 
 #: Frames that the dry run encodes to estimate time and size.
 SAMPLE_FRAMES = 24
+#: The same where they are sharpened first, which takes far longer.
+ENHANCED_SAMPLE_FRAMES = 4
 
 
 class Downscale(Stage):
@@ -77,10 +81,11 @@ def compress_as(
     progress: ProgressFunction | None = None,
 ) -> JobResult:
     """The same with options that are made already; `restore` says how the file will be restored, for targets of quality."""
+    options, reasons = _placed(source, output, options, progress)
     found = _found(source, output, options, restore, progress)
     if found is None:
-        return _job(source, output, options).run("compress", progress)
-    return target.encode(found, lambda crf: _job(source, output, options.at_scale(found.scale).at_crf(crf)), progress)
+        return _job(source, output, options, reasons).run("compress", progress)
+    return target.encode(found, lambda crf: _job(source, output, options.at_scale(found.scale).at_crf(crf), reasons), progress)
 
 
 def plan_compress(
@@ -99,13 +104,14 @@ def plan_compress(
 
         job = learned.compress_job(source, output, options)
         return job.sampled_plan(learned.SAMPLE_FRAMES) if sample else job.plan()
-    chosen = make_compress(options)
+    chosen, reasons = _placed(source, output, make_compress(options), None)
+    frames = ENHANCED_SAMPLE_FRAMES if chosen.enhance == "before" else SAMPLE_FRAMES
     found = _found(source, output, chosen, RestoreOptions(), None)
     if found is None:
-        job = _job(source, output, chosen)
-        return job.sampled_plan(SAMPLE_FRAMES) if sample else job.plan()
-    job = _job(source, output, chosen.at_scale(found.scale).at_crf(found.crf))
-    plan = job.sampled_plan(SAMPLE_FRAMES) if sample else job.plan()
+        job = _job(source, output, chosen, reasons)
+        return job.sampled_plan(frames) if sample else job.plan()
+    job = _job(source, output, chosen.at_scale(found.scale).at_crf(found.crf), reasons)
+    plan = job.sampled_plan(frames) if sample else job.plan()
     size = found.chosen.size_bytes if sample else None
     return replace(
         plan,
@@ -118,12 +124,38 @@ def plan_compress(
 def stages_for(options: CompressOptions) -> tuple[StageSpec, ...]:
     """What brings back a file that was compressed with these options; at full size there is nothing to do yet."""
     stages = options.stages
+    if options.enhance is not None:
+        return enhance.left_to_do(options)
     if stages is None and options.seeks_scale:
         return ()  # not known yet, and nothing that needs more than the package
     if stages is None:
         factor = int(1 / Fraction(options.scale))
         stages = () if factor == 1 else (StageSpec("super-resolve", {"scale": factor}),)
     return with_networks(stages, options.network or ())
+
+
+def _placed(
+    source: str | os.PathLike[str], output: str | os.PathLike[str], options: CompressOptions, progress: ProgressFunction | None
+) -> tuple[CompressOptions, list[str]]:
+    """The options with a place to sharpen that was found where it was to be found, and why it is that one.
+
+    Raises `MissingWeights` where what is left to do when restoring can't be done.
+    """
+    reasons = []
+    if options.enhance == "auto":
+        plain = replace(options, enhance=None, network=None)
+        job = _job(source, output, plain)
+
+        def settings(crf: float, place: str | None) -> tuple[Encoding, Recipe]:
+            placed = plain if place is None else replace(options, enhance=place)
+            return _settings(placed.at_crf(crf), job.reader.info, job.size[0])
+
+        found = enhance.choose(job, options, settings, progress)
+        reasons.append(found.reason)
+        options = plain if found.place is None else replace(options, enhance=found.place)
+    if options.enhance is not None:
+        check_weights(build_all(enhance.left_to_do(options), Conditions()))
+    return options, reasons
 
 
 def _found(
@@ -181,7 +213,9 @@ def _tagged(info: VideoInfo) -> ColorSpec:
     return replace(info.color, matrix=info.color.resolved_matrix(info.height))
 
 
-def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options: CompressOptions) -> Job:
+def _job(
+    source: str | os.PathLike[str], output: str | os.PathLike[str], options: CompressOptions, reasons: Sequence[str] = ()
+) -> Job:
     if is_pipe(output):
         raise UsageError("a compressed file can't go to standard output", hint="Name a file: -o small.mp4")
     reader = open_reader(source, options)
@@ -190,7 +224,10 @@ def _job(source: str | os.PathLike[str], output: str | os.PathLike[str], options
     stage = Downscale(factor)
     width, height = stage.output_size(info.width, info.height)
     settings, recipe = _settings(options, info, width)
-    notices = []
+    notices = list(reasons)
+    sharpening = []
+    if options.enhance == "before":
+        sharpening = enhance.sharpening(reader, options, notices, enhance.deblurring(options))
     if factor == 1 and (width, height) != (info.width, info.height):
         notices.append(f"{info.width}x{info.height} is stored as {width}x{height}: 4:2:0 has even sides only; restoring crops it")
-    return Job(reader, os.fspath(output), [stage], settings, options, _tagged(info), recipe, notices)
+    return Job(reader, os.fspath(output), [*sharpening, stage], settings, options, _tagged(info), recipe, notices)

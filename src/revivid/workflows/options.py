@@ -20,6 +20,10 @@ Options = TypeVar("Options")
 TARGETS = ("target_psnr", "target_vmaf", "size", "bitrate", "share")
 #: The codec whose streams are our own; its options are `learned.BvcOptions`.
 LEARNED_CODEC = "bvc"
+#: Short for x265 at full size, with the best place to sharpen.
+HYBRID_CODEC = "hybrid"
+#: Where blurry video is sharpened: before it is compressed, after it, or where it serves this video best.
+PLACES = ("before", "after", "auto")
 #: The scale that stands for the best one.
 BEST_SCALE = "auto"
 #: What published networks can compute in, by name.
@@ -71,7 +75,9 @@ class CompressOptions(Source):
     encoder_preset: str | None = None
     #: The encoder's own parameters, `key=value:key=value`.
     codec_params: str = ""
-    #: What the recipe inside the file will say; None: super-resolution by what `scale` took away.
+    #: Where blurry frames are sharpened: "before" compressing, "after" it, or "auto"; None: nowhere. At full size only.
+    enhance: str | None = None
+    #: What the recipe inside the file will say; None: super-resolution by what `scale` took away, or what `enhance` leaves to do.
     stages: tuple[StageSpec, ...] | None = None
     #: Weights that the recipe will name, each for the stage of its task; none: the default of each stage.
     network: str | Sequence[str] | None = None
@@ -83,6 +89,7 @@ class CompressOptions(Source):
         if self.scale != BEST_SCALE:
             object.__setattr__(self, "scale", parse_scale(self.scale))
         self._check_targets()
+        self._check_enhance()
         if not self.has_target:
             object.__setattr__(self, "crf", known.default_crf if self.crf is None else float(self.crf))
         object.__setattr__(self, "network", _names(self.network))
@@ -128,6 +135,21 @@ class CompressOptions(Source):
         if self.scale == BEST_SCALE and not self.has_target:
             raise UsageError(
                 "scale auto needs to know what for", hint="Add a target (--size, --bitrate, --share, --target-psnr, --target-vmaf)."
+            )
+
+    def _check_enhance(self) -> None:
+        if self.enhance is None:
+            return
+        if self.enhance not in PLACES:
+            raise UsageError(f"enhancing {self.enhance!r} is not offered", hint=f"Choose {', '.join(PLACES)}.")
+        if self.scale != 1:
+            raise UsageError(f"video is sharpened at full size, not at scale {self.scale}", hint="Leave --scale away, or say 1.")
+        if self.stages is not None:
+            raise UsageError("enhancing says itself what is left to restore", hint="Leave the stages away.")
+        if self.target_psnr is not None or self.target_vmaf is not None:
+            raise UsageError(
+                "a target of quality is measured against the input, which enhancing changes",
+                hint="Name a --crf, --size, --bitrate or --share.",
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -200,6 +222,10 @@ def make_compress(given: Mapping[str, Any]) -> CompressOptions:
         decided = set(options) & {"crf", *TARGETS}
         settings = {key: value for key, value in chosen.compress.items() if not decided or key not in ("crf", *TARGETS)}
         options = {"stages": chosen.stages, **settings, **options}
+    if options.get("codec") == HYBRID_CODEC:
+        options = {"scale": "1", "enhance": "auto", **options, "codec": "x265"}
+    elif options.get("enhance") is not None:
+        options = {"scale": "1", **options}
     return CompressOptions(**options)
 
 

@@ -1,0 +1,45 @@
+"""`revivid compress --codec hybrid` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command import make_clip, revivid
+
+from revivid.restoration import REFINER
+from revivid.weights import embedded
+
+FAST = ("--codec", "hybrid", "--x265-preset", "ultrafast")
+
+
+@pytest.fixture(scope="module")
+def small_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_clip(tmp_path_factory.mktemp("hybrid") / "clip.mp4", frames=6, size=(64, 64), audio=True)
+
+
+def test_a_sharp_clip_is_plain_x265_and_after_is_deblurring(small_clip: Path, tmp_path: Path) -> None:
+    outcome = revivid("compress", small_clip, "-o", tmp_path / "auto.mp4", *FAST)
+    assert "sharp enough, nothing is enhanced" in outcome.err
+    revivid("compress", small_clip, "-o", tmp_path / "after.mp4", *FAST, "--enhance", "after", "--crf", 30)
+    result = revivid("probe", tmp_path / "after.mp4", "--json").event("result")
+    assert (result["codec"], result["width"]) == ("hevc", 64)
+    plan = revivid("restore", tmp_path / "after.mp4", "-o", tmp_path / "back.mp4", "--dry-run", "--json").event("plan")
+    assert any(step.startswith("deblur with deblurnet at CRF 30") for step in plan["steps"])
+
+
+def test_before_needs_the_refiner(small_clip: Path, tmp_path: Path) -> None:
+    there = REFINER in embedded.names()
+    outcome = revivid("compress", small_clip, "-o", tmp_path / "a.mp4", *FAST, "--enhance", "before", expect=0 if there else 6)
+    if there:
+        plan = revivid("restore", tmp_path / "a.mp4", "-o", tmp_path / "back.mp4", "--dry-run", "--json").event("plan")
+        assert any(step.startswith(f"refine with {REFINER}") for step in plan["steps"])
+    else:
+        assert REFINER in outcome.err
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_what_it_can_not_do(small_clip: Path, tmp_path: Path) -> None:
+    refused = revivid("compress", small_clip, "-o", tmp_path / "a.mp4", *FAST, "--scale", "1/2", expect=2)
+    assert "full size" in refused.err
+    assert list(tmp_path.iterdir()) == []
