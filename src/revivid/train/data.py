@@ -4,6 +4,9 @@
                                    ground truth -> `damage` -> several degraded versions
     clips ------ area-halved ----/                                     one .npz of planes per scene
 
+Blur is made of photographs by a camera that moves over them, of clips of 120 frames per second and more by averaging them (second
+paper, section 4.1), of other clips along their motion; pairs of blurry and sharp video are taken as they are.
+
 Sources are compressed themselves, so none is used without halving it. `prepare` fills a folder once, `load` brings it into
 memory as integer planes.
 """
@@ -11,8 +14,9 @@ memory as integer planes.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,18 +24,18 @@ import numpy as np
 import torch
 
 from ..degrade.camera import film, random_move
-from ..degrade.draw import blurred_clip, blurred_photo
-from ..degrade.motion_blur import HIGH_RATE, BlurredPair, Shutter, film_blurred
+from ..degrade.datasets import Footage
+from ..degrade.draw import BlurRange, blurred_clip, blurred_photo
+from ..degrade.motion_blur import HIGH_RATE, BlurredPair, Shutter, blur_clip, film_blurred
 from ..degrade.shot import ShotSettings, random_shot
 from ..errors import CorruptInput, InputNotReadable, RevividError, ShapeError
-from ..media.read import open_video
+from ..media.footage import HIGH_RATE_FROM
 from ..media.scale import crop, resize
 from ..types import Clip, join
 from . import damage
 from .damage import blurry, compressed, noisy, sharpened
+from .sources import CLIP_SUFFIXES, PHOTO_SUFFIXES, is_photo, sources
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-CLIP_SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi", ".y4m", ".ts"}
 #: One source in so many is held out for validation, chosen by its name.
 HOLD_OUT = 12
 #: The smallest degraded picture that is worth training on, in pixels a side.
@@ -96,16 +100,15 @@ def held_out(name: str) -> bool:
 
 
 def prepare(data: Path, cache: Path, settings: DataSettings, workers: int = 2) -> list[Path]:
-    """Make the scenes of every photograph and clip under `data`, one file each in `cache`; what is there already is kept.
+    """Make the scenes of all `sources` under `data`, one file each in `cache`; what is there already is kept.
 
     Sources that can't be read or are too small are left out. Raises `InputNotReadable` where nothing usable is found.
     """
     damage.check(settings)
     cache.mkdir(parents=True, exist_ok=True)
-    sources = sorted(p for p in data.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES | CLIP_SUFFIXES)
     # One thread each: they are enough to fill the machine, and threads that torch had before the fork are no more.
     with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        made = [path for paths in pool.map(_prepare_one, [(s, cache, settings) for s in sources]) for path in paths]
+        made = [path for paths in pool.map(_prepare_one, [(s, cache, settings) for s in sources(data)]) for path in paths]
     if not made:
         raise InputNotReadable(
             f"no usable photograph or video under {data}", hint=f"Known: {', '.join(sorted(PHOTO_SUFFIXES | CLIP_SUFFIXES))}."
@@ -129,10 +132,10 @@ def load(paths: list[Path]) -> list[Scene]:
     return scenes
 
 
-def _prepare_one(job: tuple[Path, Path, DataSettings]) -> list[Path]:
+def _prepare_one(job: tuple[Footage, Path, DataSettings]) -> list[Path]:
     source, cache, settings = job
     made = []
-    scenes = settings.photo_scenes if _is_photo(source) else settings.clip_scenes
+    scenes = settings.photo_scenes if is_photo(source) else settings.clip_scenes
     for i in range(scenes):
         path = cache / f"{source.name}.{i}.npz"
         if not path.exists():
@@ -145,26 +148,22 @@ def _prepare_one(job: tuple[Path, Path, DataSettings]) -> list[Path]:
     return made
 
 
-def _write_scene(path: Path, source: Path, index: int, settings: DataSettings, rng: np.random.Generator) -> None:
+def _write_scene(path: Path, source: Footage, index: int, settings: DataSettings, rng: np.random.Generator) -> None:
     if settings.damage in damage.BLURRED:
         pair = _blurred(source, index, settings, rng)
         truth, (versions, strengths) = pair.truth, (blurry if settings.damage == "blur" else sharpened)(pair, settings, rng)
     elif settings.damage == "none":
         truth, versions, strengths = _lively_scene(source, index, settings, rng), [], []
     else:
-        truth = _photo_scene(source, settings, rng) if _is_photo(source) else _clip_scene(source, index, settings, rng)
+        truth = _photo_scene(source, settings, rng) if is_photo(source) else _clip_scene(source, index, settings, rng)
         versions, strengths = (noisy if settings.damage == "noise" else compressed)(truth, settings, rng)
-    keep = _kept_frames(len(truth), settings.photo_keep if _is_photo(source) else settings.clip_keep, settings.window, rng)
+    keep = _kept_frames(len(truth), settings.photo_keep if is_photo(source) else settings.clip_keep, settings.window, rng)
     arrays = {name: truth[keep].planes[i] for i, name in enumerate("yuv")}
     arrays |= {f"small_{name}": np.array([version[keep].planes[i] for version in versions]) for i, name in enumerate("yuv")}
     told = np.array([np.nan if value is None else value for value in strengths])
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, source=np.array(source.name), strengths=told, **arrays)  # pyright: ignore[reportArgumentType]
     partial.replace(path)
-
-
-def _is_photo(source: Path) -> bool:
-    return source.suffix.lower() in PHOTO_SUFFIXES
 
 
 def _kept_frames(count: int, step: int, window: int, rng: np.random.Generator) -> slice:
@@ -174,7 +173,7 @@ def _kept_frames(count: int, step: int, window: int, rng: np.random.Generator) -
     return slice(start, start + window)
 
 
-def _photo_scene(source: Path, settings: DataSettings, rng: np.random.Generator) -> Clip:
+def _photo_scene(source: Footage, settings: DataSettings, rng: np.random.Generator) -> Clip:
     photo = read_frames(source, 0.0, 1)
     view = _view(source, photo, settings)
     shift = settings.photo_speed * settings.photo_frames
@@ -182,7 +181,7 @@ def _photo_scene(source: Path, settings: DataSettings, rng: np.random.Generator)
     return film(photo, move, view, settings.photo_frames)
 
 
-def _view(source: Path, photo: Clip, settings: DataSettings) -> tuple[int, int]:
+def _view(source: Footage, photo: Clip, settings: DataSettings) -> tuple[int, int]:
     """Height and width of what a camera sees: four fifths of what halving leaves, room for it to move."""
     unit = 2 * settings.scale
     height = min(int(0.4 * photo.height), settings.max_height) // unit * unit
@@ -191,16 +190,30 @@ def _view(source: Path, photo: Clip, settings: DataSettings) -> tuple[int, int]:
     return height, width
 
 
-def _blurred(source: Path, index: int, settings: DataSettings, rng: np.random.Generator) -> BlurredPair:
-    if not _is_photo(source):
-        return blurred_clip(_clip_scene(source, index, settings, rng), rng)
+def _blurred(source: Footage, index: int, settings: DataSettings, rng: np.random.Generator) -> BlurredPair:
+    if not is_photo(source):
+        return _blurred_clip(source, index, settings, rng)
     photo = read_frames(source, 0.0, 1)
     return blurred_photo(photo, _view(source, photo, settings), settings.photo_frames, rng, shots=_shots(settings))
 
 
-def _lively_scene(source: Path, index: int, settings: DataSettings, rng: np.random.Generator) -> Clip:
+def _blurred_clip(source: Footage, index: int, settings: DataSettings, rng: np.random.Generator) -> BlurredPair:
+    if source.blurred:
+        version = list(source.blurred)[rng.integers(len(source.blurred))]
+        part = index / settings.clip_scenes
+        clips = [_halved(source, part, settings.clip_frames, which) for which in (None, version)]
+        truth, blurry = _cut(source, clips, settings, rng)
+        return BlurredPair(truth, truth.with_planes(*blurry.planes))
+    if source.open().frame_rate < HIGH_RATE_FROM:
+        return blurred_clip(_clip_scene(source, index, settings, rng), rng)
+    shutter = BlurRange().draw(rng)
+    fast = replace(settings, clip_frames=settings.clip_frames * shutter.period)
+    return blur_clip(_clip_scene(source, index, fast, rng), shutter)
+
+
+def _lively_scene(source: Footage, index: int, settings: DataSettings, rng: np.random.Generator) -> Clip:
     """A clip's scene as it is; a photograph filmed with things moving in front of it, so often that motion is even."""
-    if not _is_photo(source):
+    if not is_photo(source):
         return _clip_scene(source, index, settings, rng)
     photo = read_frames(source, 0.0, 1)
     view = _view(source, photo, settings)
@@ -222,30 +235,43 @@ def _shots(settings: DataSettings) -> ShotSettings:
     )
 
 
-def _clip_scene(source: Path, index: int, settings: DataSettings, rng: np.random.Generator) -> Clip:
-    clip = read_frames(source, index / settings.clip_scenes, settings.clip_frames)
-    clip = resize(clip, clip.width // 4 * 2, clip.height // 4 * 2, "AREA")
-    unit = 2 * settings.scale
+def _clip_scene(source: Footage, index: int, settings: DataSettings, rng: np.random.Generator) -> Clip:
+    return _cut(source, [_halved(source, index / settings.clip_scenes, settings.clip_frames)], settings, rng)[0]
+
+
+def _halved(source: Footage, part: float, count: int, version: str | None = None) -> Clip:
+    def half(clip: Clip) -> Clip:
+        return resize(clip, clip.width // 4 * 2, clip.height // 4 * 2, "AREA")
+
+    return read_frames(source, part, count, version, half)
+
+
+def _cut(source: Footage, clips: list[Clip], settings: DataSettings, rng: np.random.Generator) -> list[Clip]:
+    """The same place of all clips, as large as the settings allow."""
+    clip, unit = clips[0], 2 * settings.scale
     height, width = min(clip.height, settings.max_height) // unit * unit, min(clip.width, settings.max_width) // unit * unit
     _check_size(source, (height, width), settings)
     top, left = int(rng.integers(0, (clip.height - height) // 2 + 1)), int(rng.integers(0, (clip.width - width) // 2 + 1))
-    y, u, v = clip.planes
-    return crop(clip.with_planes(y[:, 2 * top :, 2 * left :], u[:, top:, left:], v[:, top:, left:]), width, height)
+    places = (slice(None), slice(2 * top, None), slice(2 * left, None)), (slice(None), slice(top, None), slice(left, None))
+    cut = [[plane[places[i > 0]] for i, plane in enumerate(clip.planes)] for clip in clips]
+    return [crop(clip.with_planes(*planes), width, height) for clip, planes in zip(clips, cut, strict=True)]
 
 
-def read_frames(source: Path, part: float, count: int) -> Clip:
-    """Up to `count` frames from `part` (0 to 1) of the way through a photograph (its one frame) or a video."""
-    reader = open_video(source)
+def read_frames(
+    source: Footage, part: float, count: int, version: str | None = None, each: Callable[[Clip], Clip] = lambda clip: clip
+) -> Clip:
+    """Up to `count` frames, after `each`, from `part` (0 to 1) of the way through a photograph (its one frame) or a video."""
+    reader = source.open(version)
     if part:
-        reader = open_video(source, start=Fraction(part).limit_denominator(1000) * (reader.info.duration or 0))
+        reader = source.open(version, start=Fraction(part).limit_denominator(1000) * (reader.info.duration or 0))
     clips: list[Clip] = []
     for clip in reader:
-        clips.append(clip)
+        clips.append(each(clip))
         if sum(map(len, clips)) >= count:
             break
     return join(clips)[:count]
 
 
-def _check_size(source: Path, size: tuple[int, ...], settings: DataSettings) -> None:
+def _check_size(source: Footage, size: tuple[int, ...], settings: DataSettings) -> None:
     if min(size) < MIN_SIDE * settings.scale:
-        raise ShapeError(f"{source}: {size[1]}x{size[0]} pixels of ground truth are too few for scale {settings.scale}")
+        raise ShapeError(f"{source.name}: {size[1]}x{size[0]} pixels of ground truth are too few for scale {settings.scale}")
