@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from revivid import restoration
-from revivid.errors import MissingWeights, UsageError
+from revivid.errors import UsageError
 from revivid.media.probe import probe
 from revivid.media.read import open_video
 from revivid.recipe import Recipe
@@ -65,6 +65,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     for name in known:
         made = lambda conditions, name=name, network=None: Luma(name, known[name])  # noqa: E731, ARG005
         monkeypatch.setitem(restoration.STAGES, name, made)
+    monkeypatch.setattr(embedded, "names", lambda: ["deblurnet", restoration.REFINER])
     return known
 
 
@@ -123,12 +124,15 @@ def test_a_plan_says_why(stages: Any, noise: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_the_refiner_nothing_begins(monkeypatch: pytest.MonkeyPatch, noise: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("stages")
+def test_without_a_refiner_it_comes_back_as_it_decodes(monkeypatch: pytest.MonkeyPatch, noise: Path, tmp_path: Path) -> None:
     monkeypatch.setattr(embedded, "names", lambda: ["deblurnet"])
-    with pytest.raises(MissingWeights, match=restoration.REFINER) as fault:
-        compress(noise, tmp_path / "small.mp4", codec="hybrid", enhance="before")
-    assert fault.value.hint
-    assert list(tmp_path.iterdir()) == []
+    done = compress(noise, tmp_path / "small.mp4", codec="hybrid", enhance="before", **FAST)
+    assert any("no network that refines" in notice for notice in done.notices)
+    assert stage_names(tmp_path / "small.mp4") == []
+    restore(tmp_path / "small.mp4", tmp_path / "back.mkv", lossless=True)
+    decoded, restored = (join(list(open_video(tmp_path / name))).planes[0] for name in ("small.mp4", "back.mkv"))
+    assert np.array_equal(decoded, restored)
 
 
 def test_hybrid_is_short_for_x265_at_full_size() -> None:

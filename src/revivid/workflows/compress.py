@@ -17,11 +17,10 @@ from ..media.source import is_pipe
 from ..media.write import Encoding
 from ..pipeline import ProgressFunction
 from ..recipe import Recipe, StageSpec
-from ..restoration import build_all
-from ..restoration.stage import Conditions, Stage
+from ..restoration.stage import Stage
 from ..types import Clip, ColorSpec, VideoInfo
 from . import division, enhance, target
-from .job import Job, JobResult, Plan, check_weights, open_reader
+from .job import Job, JobResult, Plan, open_reader
 from .options import LEARNED_CODEC, CompressOptions, RestoreOptions, make_compress
 from .tasks import with_networks
 
@@ -137,10 +136,7 @@ def stages_for(options: CompressOptions) -> tuple[StageSpec, ...]:
 def _placed(
     source: str | os.PathLike[str], output: str | os.PathLike[str], options: CompressOptions, progress: ProgressFunction | None
 ) -> tuple[CompressOptions, list[str]]:
-    """The options with a place to sharpen that was found where it was to be found, and why it is that one.
-
-    Raises `MissingWeights` where what is left to do when restoring can't be done.
-    """
+    """The options with a place to sharpen that was found where it was to be found, and why it is that one."""
     reasons = []
     if options.enhance == "auto":
         plain = replace(options, enhance=None, network=None)
@@ -153,8 +149,6 @@ def _placed(
         found = enhance.choose(job, options, settings, progress)
         reasons.append(found.reason)
         options = plain if found.place is None else replace(options, enhance=found.place)
-    if options.enhance is not None:
-        check_weights(build_all(enhance.left_to_do(options), Conditions()))
     return options, reasons
 
 
@@ -228,6 +222,7 @@ def _job(
     sharpening = []
     if options.enhance == "before":
         sharpening = enhance.sharpening(reader, options, notices, enhance.deblurring(options))
+        notices += [] if recipe.stages else [enhance.NO_REFINER]
     if factor == 1 and (width, height) != (info.width, info.height):
         notices.append(f"{info.width}x{info.height} is stored as {width}x{height}: 4:2:0 has even sides only; restoring crops it")
     return Job(reader, os.fspath(output), [*sharpening, stage], settings, options, _tagged(info), recipe, notices)

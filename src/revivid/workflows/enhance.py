@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 #: Stretches, frames of each that count, and frames behind them for the encoder's look-ahead: deblurring is slow.
 _STRETCHES, _COUNTED, _AHEAD = 2, 8, 8
+#: What the user should know where there are no weights for refining.
+NO_REFINER = "the package has no network that refines what was sharpened before: it comes back as it decodes"
 #: How much better sharpening afterwards must be, in dB: a file that was sharpened before plays sharp everywhere.
 _WORTH = 0.05
 #: Encodes until the bits are equal, and the part of them that may be left over.
@@ -79,9 +81,16 @@ def deblurring(options: CompressOptions) -> StageSpec:
 
 
 def left_to_do(options: CompressOptions) -> tuple[StageSpec, ...]:
-    """What restores a file whose frames were sharpened at `options.enhance`; nothing is known yet where that is to be found."""
+    """What restores a file whose frames were sharpened at `options.enhance`; nothing where that is still to be found.
+
+    Without weights for refining, what was sharpened before comes back as it decodes.
+    """
     deblur, refine = _specs(options)
-    return {"before": (refine,), "after": (deblur,)}.get(options.enhance or "", ())
+    if options.enhance == "before":
+        from ..weights import embedded  # late, with torch
+
+        return (refine,) if refine.options["network"] in embedded.names() else ()
+    return (deblur,) if options.enhance == "after" else ()
 
 
 def sharpening(reader: Reader, options: Source, notices: list[str], spec: StageSpec | None = None) -> list[Stage]:
