@@ -17,6 +17,8 @@ BEGIN, END = "<!-- tables: made by docs/bvc.py -->", "<!-- end of tables -->"
 RIVALS_BEGIN, RIVALS_END = "<!-- rivals: made by docs/bvc.py -->", "<!-- end of rivals -->"
 #: Rates of the tables' columns.
 AT_BPP = ("0.1", "0.15", "0.2", "0.3", "0.4", "0.6")
+#: What the learned codec is to beat x265 from, in bits per pixel.
+FROM_BPP = 0.15
 TESTS = {
     "blurry": "Blurry clips, against the sharp frames",
     "sharp": "Sharp clips",
@@ -109,8 +111,14 @@ def _gains(figures: dict[str, Any]) -> list[str]:
             cells = [_signed(psnr["at_bpp"].get(bpp), 2) for bpp in AT_BPP]
             cells += [_signed(psnr["bd_quality"], 2), _signed(psnr["bd_rate"], 1, " %"), _signed(structure["bd_quality"], 4)]
             lines.append(f"| `{arm}` | {' | '.join(cells)} |")
-        lines.append("")
+        least = {arm: _least(metrics["psnr"]["at_bpp"]) for arm, metrics in arms.items()}
+        found = [f"`{arm}` {gain:+.2f}" for arm, gain in least.items() if gain is not None]
+        lines += ["", f"The least of these differences in dB from {FROM_BPP:g} bits per pixel on: {', '.join(found) or '-'}.", ""]
     return lines
+
+
+def _least(at_bpp: dict[str, Any]) -> float | None:
+    return min((gain["mean"] for bpp, gain in at_bpp.items() if float(bpp) >= FROM_BPP), default=None)
 
 
 def _signed(delta: dict[str, Any] | None, digits: int, unit: str = "") -> str:

@@ -18,6 +18,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from ..degrade.motion_blur import BlurredPair, Shutter
 from ..errors import MissingWeights, UsageError
 from ..media.scale import crop
@@ -180,7 +182,8 @@ def _middle(clip: Clip) -> Clip:
     width, height = min(clip.width, MAX_WIDTH) // 2 * 2, min(clip.height, MAX_HEIGHT) // 2 * 2
     top, left = (clip.height - height) // 4, (clip.width - width) // 4
     y, u, v = clip.planes
-    return crop(clip.with_planes(y[:, 2 * top :, 2 * left :], u[:, top:, left:], v[:, top:, left:]), width, height)
+    cut = crop(clip.with_planes(y[:, 2 * top :, 2 * left :], u[:, top:, left:], v[:, top:, left:]), width, height)
+    return cut.with_planes(*map(np.ascontiguousarray, cut.planes))
 
 
 def weight_files(given: list[str]) -> tuple[tuple[str, Path], ...]:
