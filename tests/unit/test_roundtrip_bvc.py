@@ -70,3 +70,17 @@ def test_without_a_model_no_folder_stays(source: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingWeights, match=r"none\.safetensors"):
         revivid.roundtrip(source, tmp_path / "trip", codec="bvc", bvc_weights=str(tmp_path / "none.safetensors"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("_tiny")
+def test_raw_video_and_streams_go_through_like_files(tmp_path: Path) -> None:
+    raw = tmp_path / "videoSRC01_64x64_30.yuv"
+    raw.write_bytes(b"".join(bytes([60 + 9 * t]) * (64 * 64 * 3 // 2) for t in range(4)))
+    info = revivid.probe(raw)
+    assert (info.codec, info.frames, info.frame_rate, info.width) == ("rawvideo", 4, 30, 64)
+    result = revivid.roundtrip(raw, tmp_path / "trip", codec="bvc", preserve=True, measure_every=4)
+    assert [path.name for path in (result.small, result.restored)] == [f"{raw.stem}.small.bvc", f"{raw.stem}.restored.mp4"]
+    again = revivid.roundtrip(result.small, tmp_path / "again", scale="1", encoder_preset="ultrafast", measure_every=4).report
+    assert (again.source.codec, again.source.frames) == ("bvc", 4)
+    back = revivid.restore(raw, tmp_path / "back.mkv", super_resolve=2, network="compactsr-x2", out_preset="ultrafast")
+    assert (back.width, back.frames) == (128, 4)

@@ -1,4 +1,4 @@
-"""Any video file, whichever codec made it: BVC streams are known by how they begin, all others are FFmpeg's affair.
+"""Any video file, whichever codec made it: BVC streams are known by how they begin, raw video by its name, the rest by FFmpeg.
 
 Light to import: the learned codec's libraries come with its first stream.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..codecs.bvc.header import MAGIC
 from ..errors import UsageError
+from ..media.raw import RawReader, is_raw
 from ..media.read import VideoReader
 from ..media.reader import Reader
 from ..media.source import is_pipe
@@ -22,7 +23,8 @@ def open_video(
 ) -> Reader:
     """Open a video (`-`: standard input, as y4m or BVC) and iterate over the result for `Clip`s.
 
-    Options as `media.read.VideoReader`; `conceal` and `weights` as `BvcReader`, for BVC streams.
+    A `.yuv` says in its name what it is (see `media.raw`), as those of UVG and MCL-JCV do. Options as `media.read.VideoReader`;
+    `conceal` and `weights` as `BvcReader`, for BVC streams.
     """
     if is_bvc(path):
         from .reader import BvcReader
@@ -30,6 +32,9 @@ def open_video(
         return BvcReader(path, conceal=conceal, weights=weights, **options)  # type: ignore[arg-type]
     if conceal:
         raise UsageError("--conceal is for BVC streams only", hint="--allow-damaged keeps what decodes of other files.")
+    if is_raw(path):
+        options.pop("allow_damaged", None)  # nothing of it can fail to decode
+        return RawReader(path, **options)  # type: ignore[arg-type]
     return VideoReader(path, **options)  # type: ignore[arg-type]
 
 
@@ -39,6 +44,8 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         from .reader import probe_bvc
 
         return probe_bvc(path)
+    if is_raw(path):
+        return RawReader(path).info
     from ..media import probe as headers
 
     return headers.probe(path)

@@ -70,6 +70,8 @@ def input_crf(reader: Reader, recipe: Recipe | None, options: RestoreOptions, no
         return recipe.crf * CODECS[recipe.codec].x265_crf_ratio
     if reader.info.codec == "bvc":
         return DEFAULT_CRF  # a learned codec's damage is none of x265's
+    if reader.info.container == "raw":
+        return 0.0
     from_stream = stream_crf(reader.path)
     if from_stream == 0:
         return from_stream

@@ -129,7 +129,7 @@ def plan_roundtrip(
 ) -> Plan:
     """What `roundtrip` would do, as far as it can be known before the small file exists. Makes no folder."""
     chosen = _chosen(options)
-    target = Path(folder) / f"{_stem(source)}.small{_small_suffix(source, chosen)}"
+    target = Path(folder) / f"{_stem(source)}.small{_small_suffix(source, open_reader(source, chosen), chosen)}"
     temporary = target if target.parent.is_dir() else Path(target.name)
     plan = plan_compress(source, temporary, sample=sample, **{**vars(chosen), "overwrite": True})
     if plan.target is not None and isinstance(chosen, CompressOptions):
@@ -172,12 +172,12 @@ def _outputs(
     if is_pipe(source):
         raise UsageError("roundtrip reads its input twice, so it can't come from a pipe", hint="Save it to a file first.")
     # A bad input must not leave an empty folder behind.
-    open_reader(source, replace(chosen, allow_damaged=True))
+    reader = open_reader(source, replace(chosen, allow_damaged=True))
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise OutputNotWritable(f"{os.fspath(folder)}: {exc.strerror}", hint="Choose another folder with -o.") from exc
-    names = (f"small{_small_suffix(source, chosen)}", f"restored{_suffix(source)}")
+    names = (f"small{_small_suffix(source, reader, chosen)}", f"restored{_suffix(source, reader)}")
     paths = tuple(Path(folder) / f"{_stem(source)}.{name}" for name in names)
     reports = [Path(folder) / "report.json", Path(folder) / "report.html"]
     present = [path for path in (*paths, *reports) if path.exists()]
@@ -190,16 +190,18 @@ def _stem(source: str | os.PathLike[str]) -> str:
     return Path(source).stem
 
 
-def _small_suffix(source: str | os.PathLike[str], chosen: CompressOptions | BvcOptions) -> str:
-    return _suffix(source) if isinstance(chosen, CompressOptions) else BVC_SUFFIX
+def _small_suffix(source: str | os.PathLike[str], reader: Reader, chosen: CompressOptions | BvcOptions) -> str:
+    return _suffix(source, reader) if isinstance(chosen, CompressOptions) else BVC_SUFFIX
 
 
-def _suffix(source: str | os.PathLike[str]) -> str:
+def _suffix(source: str | os.PathLike[str], reader: Reader) -> str:
     """MP4, which plays everywhere, unless the source's other streams need Matroska."""
     if Path(source).suffix.lower() in (".mkv", ".webm"):
         return ".mkv"
+    if reader.carried_from is None:
+        return ".mp4"
     try:
-        Passthrough(source, "mp4").close()
+        Passthrough(reader.carried_from, "mp4", beside=reader.carried_alone).close()
     except UsageError:
         return ".mkv"
     return ".mp4"
@@ -284,8 +286,9 @@ def _measuring_notices(options: CompressOptions | BvcOptions, every: int) -> lis
         notices.append("a part or a sample of the original was compressed: the original's bytes are those of the whole file")
     if every > 1:
         notices.append(f"one frame in {every} was measured")
-    if isinstance(options, BvcOptions) and not options.preserve:
-        notices.append("the small file is sharpened on purpose: scores say how near it is to the original as it was, blur and all")
+    sharpened = options.enhance is not None if isinstance(options, CompressOptions) else not options.preserve
+    if sharpened:
+        notices.append("blurry video is sharpened on purpose: scores say how near it is to the original as it was, blur and all")
     return notices
 
 
