@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import make_clip, revivid
 
 from revivid.restoration import REFINER
+from revivid.types import Clip, ColorSpec
 from revivid.weights import embedded
+from revivid.workflows.write import write_video
 
 FAST = ("--codec", "hybrid", "--x265-preset", "ultrafast")
 
@@ -18,9 +22,23 @@ def small_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_clip(tmp_path_factory.mktemp("hybrid") / "clip.mp4", frames=6, size=(64, 64), audio=True)
 
 
-def test_a_sharp_clip_is_plain_x265_and_after_is_deblurring(small_clip: Path, tmp_path: Path) -> None:
-    outcome = revivid("compress", small_clip, "-o", tmp_path / "auto.mp4", *FAST)
+@pytest.fixture(scope="module")
+def still_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Grey frames, which no network changes much."""
+    grey = np.full((4, 64, 64), 120, np.uint8)
+    chroma, times = grey[:, ::2, ::2], tuple(Fraction(t, 24) for t in range(4))
+    clip = Clip((grey, chroma, chroma), times, (Fraction(1, 24),) * 4, ColorSpec())
+    path = tmp_path_factory.mktemp("still") / "still.mkv"
+    write_video(path, [clip], codec="ffv1")
+    return path
+
+
+def test_a_sharp_clip_is_plain_x265(still_clip: Path, tmp_path: Path) -> None:
+    outcome = revivid("compress", still_clip, "-o", tmp_path / "auto.mp4", *FAST)
     assert "sharp enough, nothing is enhanced" in outcome.err
+
+
+def test_after_is_deblurring(small_clip: Path, tmp_path: Path) -> None:
     revivid("compress", small_clip, "-o", tmp_path / "after.mp4", *FAST, "--enhance", "after", "--crf", 30)
     result = revivid("probe", tmp_path / "after.mp4", "--json").event("result")
     assert (result["codec"], result["width"]) == ("hevc", 64)
