@@ -88,7 +88,7 @@ def test_completion_scripts(shell: str, mark: str) -> None:
     ("words", "offered"),
     [
         (["comp"], ["compress"]),
-        (["compress", "--codec", ""], ["x265", "x264", "av1", "bvc"]),
+        (["compress", "--codec", ""], ["x265", "x264", "av1", "bvc", "hybrid"]),
         (["compress", "--codec", "x264", "--x265-preset", "very"], ["veryfast", "veryslow"]),
         (["compress", "--codec", "av1", "--encoder-preset", "1"], ["1", "10", "11", "12", "13"]),
         (["compress", "--scale", "1/"], ["1/4", "1/2"]),

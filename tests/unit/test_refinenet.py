@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
 import pytest
 import torch
 
 from revivid import networks
+from revivid.degrade.motion_blur import BlurredPair
 from revivid.errors import ShapeError, UsageError
+from revivid.restoration.stage import Conditions
+from revivid.train import damage
+from revivid.train.data import DataSettings
+from revivid.types import Clip, ColorSpec
 
 SMALL = {"widths": [8, 12], "encoder": [0], "middle": 1, "decoder": [1], "filters": 8}
 
@@ -91,3 +100,26 @@ def test_what_does_not_fit_is_refused():
         refinenet(0).restore(y, uv, torch.tensor([28.0]))
     with pytest.raises(UsageError, match="grids"):
         refinenet(widths=[8])
+
+
+class Brighter:
+    """Stands for the deblurring stage."""
+
+    def __init__(self, task: str, conditions: Conditions) -> None:
+        assert (task, conditions.crf) == ("deblur", 0.0)
+
+    def process(self, clip: Clip) -> Clip:
+        return clip.with_planes(clip.planes[0] + np.uint8(60), *clip.planes[1:])
+
+
+def test_its_training_data_is_deblurred_and_then_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(damage, "Own", Brighter)
+    y, chroma = np.full((3, 64, 64), 100, np.uint8), np.full((3, 32, 32), 128, np.uint8)
+    clip = Clip((y, chroma, chroma), tuple(map(Fraction, range(3))), (Fraction(1),) * 3, ColorSpec())
+    settings = DataSettings(damage="sharpened", scale=1, crf_min=20, crf_max=30, crf_steps=2, preset="ultrafast")
+    versions, told = damage.sharpened(BlurredPair(clip, clip), settings, np.random.default_rng(0))
+    assert [20 <= crf <= 30 for crf in told] == [True, True]
+    assert all(abs(int(version.planes[0].mean()) - 160) <= 2 for version in versions)
+    damage.check(settings)
+    with pytest.raises(UsageError, match="scale 1"):
+        damage.check(replace(settings, scale=2))
