@@ -13,14 +13,10 @@ from typing import Any
 from ..errors import UsageError
 from ..learned import model
 from ..learned.writer import DEFAULT_GOP, BvcEncoding
-from ..media.reader import Reader
 from ..media.source import is_pipe
-from ..recipe import StageSpec
-from ..restoration import build_all
-from ..restoration.stage import Conditions, Stage
+from .enhance import sharpening
 from .job import Job, open_reader
-from .judge_input import input_crf
-from .options import LEARNED_CODEC, RestoreOptions, Source, make
+from .options import LEARNED_CODEC, Source, make
 
 #: Frames that the dry run encodes to estimate time and size.
 SAMPLE_FRAMES = 8
@@ -77,9 +73,3 @@ def compress_job(source: str | os.PathLike[str], output: str | os.PathLike[str],
     notices: list[str] = []
     stages = [] if options.preserve or chosen.enhances else sharpening(reader, options, notices)
     return Job(reader, os.fspath(output), stages, encoding, options, color, notices=notices)
-
-
-def sharpening(reader: Reader, options: Source, notices: list[str]) -> list[Stage]:
-    """What sharpens a video before it is coded; `notices` receives what is assumed of it."""
-    given = RestoreOptions(bvc_weights=options.bvc_weights)
-    return build_all([StageSpec("deblur")], Conditions(crf=input_crf(reader, None, given, notices)))
