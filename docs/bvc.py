@@ -29,13 +29,13 @@ TESTS = {
 MODULES = {
     "VENet": ("encoder", "U-Net of residual blocks on cells of 4x4 pixels", "residual dense network, 12 blocks"),
     "AE_blur": ("encoder", "autoencoder to an eighth, 48 channels", "autoencoder 5x5 to a sixteenth, 128 channels"),
-    "flow": ("encoder", "`compactinterp`, as it is in the package", "SPyNet, five levels"),
+    "flow": ("encoder", "`compactinterp`, as it is in the package, registered", "SPyNet, five levels"),
     "FRNet": ("encoder", "a residual block on cells", "residual dense network, 3 blocks"),
-    "E_flow": ("encoder", "to a sixteenth, 32 channels", "3x3 to a sixteenth, 128 channels"),
-    "D_flow": ("decoder", "back to cells", "mirrored"),
+    "E_flow": ("encoder", "cosine transform of 4x4 cells, a residual block, 32 channels", "3x3 to a sixteenth, 128 channels"),
+    "D_flow": ("decoder", "mirrored", "mirrored"),
     "MCNet": ("decoder", "on cells and half as fine, 32 and 64 channels", "residual U-Net, 64 channels"),
-    "E_res": ("encoder", "5x5 to a sixteenth, 96 channels", "5x5 to a sixteenth, 128 channels"),
-    "D_res": ("decoder", "back to cells", "mirrored"),
+    "E_res": ("encoder", "cosine transforms of blocks of 8x8, a residual block, 128 channels", "5x5 to a sixteenth, 128 channels"),
+    "D_res": ("decoder", "mirrored, and deblocking on cells", "mirrored"),
     "densities": ("both", "of blur, motion and residual", "of blur, motion and residual"),
     "gains": ("both", "8 qualities", "none: a network per rate"),
 }
