@@ -30,9 +30,10 @@ def invoke(*arguments):
 
 
 def test_progress_and_weights(calls, tmp_path):
-    result = invoke("compactsr-x4", "--data", tmp_path, "--out", tmp_path / "out", "--resume")
+    result = invoke("compactsr-x4", "--data", tmp_path, "--out", tmp_path / "out", "--resume", "--set", "train.batch=2")
     assert result.exit_code == 0
-    assert calls == [("compactsr-x4", tmp_path, tmp_path / "out", {"resume": True, "cache": None, "workers": 2})]
+    options = {"resume": True, "cache": None, "workers": 2, "changes": ["train.batch=2"]}
+    assert calls == [("compactsr-x4", tmp_path, tmp_path / "out", options)]
     assert result.stdout.strip() == str(tmp_path / "out/r.safetensors")
     assert "all +0.250 dB" in result.stderr
 

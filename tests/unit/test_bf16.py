@@ -34,6 +34,7 @@ CASES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "ifrnet": ({}, _PAIR),
     "ifrnet_l": ({}, _PAIR),
     "ifrnet_s": ({}, _PAIR),
+    "refinenet": ({"widths": [16, 24, 32]}, (3, 32, 32)),
     "rife": ({}, _PAIR),
     "srvgg": ({"num_feat": 16, "num_conv": 2}, (1, 3, 16, 16)),
     "swinir": ({**_SWINIR, "upsampler": "pixelshuffle"}, (1, 3, 16, 16)),
