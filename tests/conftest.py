@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-# Before torch is loaded, here and in the commands that tests run: threads that wait for each other sleep instead of spinning. On
-# cores that are shared with others small layers take minutes otherwise, inside one call, where no timeout of a test is seen.
+# Before torch is loaded, here and in the commands that tests run: threads that wait for each other sleep instead of spinning, since
+# tests run side by side and share their cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 

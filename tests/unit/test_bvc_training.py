@@ -149,6 +149,21 @@ def test_every_phase_trains_its_parts(plan: recipe.TrainingRecipe) -> None:
     assert set(gradients(plan, 5)) == everything
 
 
+def test_without_venet_everything_else_is_trained(tmp_path: Path) -> None:
+    plan = changed(tmp_path, "motion_from = 0.1", "motion_from = 0.0")
+    plan.hyperparameters["venet"] = False
+    for index in (3, 5):
+        found = gradients(plan, index)
+        assert set(found) == {"frnet", "motion_coder", "mcnet", "residual_coder"}
+        assert min(found.values()) > 0
+
+
+def test_without_venet_there_is_nothing_to_learn_before_motion(plan: recipe.TrainingRecipe) -> None:
+    plan.hyperparameters["venet"] = False
+    with pytest.raises(UsageError, match="nothing is learned before motion"):
+        task(plan)
+
+
 def test_compensation_is_trained_without_the_residual(tmp_path: Path) -> None:
     trained = gradients(changed(tmp_path, "residual_from = 0.3", "residual_from = 0.5"), 2)
     assert "mcnet" in trained

@@ -1,5 +1,5 @@
 """Transforms of blocks for transform coding, which begin as the discrete cosine transform (Ahmed, Natarajan, Rao, 1974) and may be
-trained on: a codec that starts from one needs hours of training where one that starts from noise needs weeks.
+trained on: a codec that starts from one codes from its first iteration.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class FactorisedDensity(nn.Module):
     """One density per channel; `filters`: hidden values of u's layers. 43 parameters per channel for (3, 3, 3).
 
     `spread`: scale of the logistic distribution that it begins as. Where its tails begin is read off the density when tables are
-    made: quantiles that are learned beside it, as is usual, come too late in short trainings, and what they cut off is clamped.
+    made; nothing has to be learned beside it, as quantiles are elsewhere.
     """
 
     def __init__(self, channels: int, filters: Sequence[int] = (3, 3, 3), spread: float = 1.0) -> None:
@@ -56,14 +56,12 @@ class FactorisedDensity(nn.Module):
         self.biases = nn.ParameterList(torch.rand(channels, size, 1) - 0.5 for size in sizes[1:])
         self.factors = nn.ParameterList(torch.zeros(channels, size, 1) for size in filters)
 
-    def logits(self, values: Tensor, detached: bool = False) -> Tensor:
-        """u of `values` (C, 1, M): the cumulative distribution's logit, rising in each row. `detached`: of a constant model."""
+    def logits(self, values: Tensor) -> Tensor:
+        """u of `values` (C, 1, M): the cumulative distribution's logit, rising in each row."""
         for layer, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
-            matrix, bias = (matrix.detach(), bias.detach()) if detached else (matrix, bias)
             values = torch.baddbmm(bias.to(values.dtype), F.softplus(matrix).to(values.dtype), values)
             if layer < len(self.factors):
-                factor = self.factors[layer].detach() if detached else self.factors[layer]
-                values = values + torch.tanh(factor).to(values.dtype) * torch.tanh(values)
+                values = values + torch.tanh(self.factors[layer]).to(values.dtype) * torch.tanh(values)
         return values
 
     def bits(self, symbols: Tensor, width: Tensor) -> Tensor:

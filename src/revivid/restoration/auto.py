@@ -8,13 +8,13 @@ Compression artefacts alone are left: no network of the package improves them re
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 
+from ..metrics.pixel import psnr_from_mse
 from ..recipe import StageSpec
 from ..types import Clip
 from .noise_level import luma_noise
@@ -59,8 +59,8 @@ def choose(samples: Sequence[Clip], conditions: Conditions) -> Choice:
 
 
 def deblurring_change(sample: Clip, conditions: Conditions) -> float:
-    """PSNR in dB between the luma of a sample's middle frame and what the deblurring network makes of it; 99: no change."""
+    """PSNR in dB between the luma of a sample's middle frame and what the deblurring network makes of it."""
     middle = len(sample) // 2
     before, after = (clip.planes[0][middle].astype(np.float64) for clip in (sample, Own("deblur", conditions).process(sample)))
     error = float(np.square(before - after).mean())
-    return 10 * math.log10(sample.color.peak**2 / error) if error else 99.0
+    return psnr_from_mse(error, sample.color.peak)

@@ -28,9 +28,12 @@ class CascadeTask(CodecTask):
 
     def __init__(self, recipe: TrainingRecipe, network: Any, scenes: list[Scene]) -> None:
         super().__init__(recipe, network.codec, scenes)
-        # Clips come as blurry as they are.
-        self.enhances = True
         self.at_end = self.codec.supervision == "end"
+
+    def sharpens(self, network: Any) -> bool:
+        """Its deblurring network does."""
+        del network
+        return True
 
     def loss(self, network: Any, part: CodecBatch) -> Tensor:
         noise = torch.Generator().manual_seed(int(part.seeds[0]))

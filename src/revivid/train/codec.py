@@ -62,10 +62,12 @@ class CodecTask:
 
     def __init__(self, recipe: TrainingRecipe, network: Bvc, scenes: list[Scene]) -> None:
         self.settings, self.codec, self.rates = recipe.train, recipe.codec, network.rates
-        self.enhances = network.enhances
+        self.enhances = self.sharpens(network)
         patch = self.settings.patch
         if patch % network.multiple or (self.codec.distortion == "ms-ssim" and patch < 161):
             raise UsageError(f"{recipe.name}: patch = {patch}", hint=f"A multiple of {network.multiple}; 192 or more for MS-SSIM.")
+        if not (self.enhances or _learns_flow(network)) and self.codec.phase(0) == "enhancement":
+            raise UsageError(f"{recipe.name}: nothing is learned before motion is", hint="Say motion_from = 0, or venet = true.")
         fitting = [s for s in scenes if len(s.truth[0]) >= self.settings.frames and min(s.truth[0].shape[1:]) >= patch]
         self.scenes = [scene for scene in fitting if not held_out(scene.name)]
         kept = [scene for scene in scenes if held_out(scene.name) and min(scene.truth[0].shape[1:]) >= network.multiple]
@@ -125,7 +127,7 @@ class CodecTask:
         qualities = sorted({1.0, (1 + self.rates) / 2, float(self.rates)})
         gains: dict[str, list[float]] = {}
         for scene in self.held_out:
-            blurry, truth = _middle(scene, self.coder(network).multiple)
+            blurry, truth = middle(scene, self.coder(network).multiple)
             enhanced = self.prepared(network, blurry, truth)
             before = [decibels(a, b) for a, b in zip(blurry, truth, strict=True)]
             gains.setdefault("enhanced", []).append(_mean_gain(enhanced, truth, before))
@@ -136,6 +138,10 @@ class CodecTask:
                 gains.setdefault(f"quality {quality:g}", []).append(gain)
                 self.seen.append({f"bpp at quality {quality:g}": rate})
         return {name: round(float(np.mean(values)), 4) for name, values in gains.items()} or {"all": 0.0}
+
+    def sharpens(self, network: Any) -> bool:
+        """Whether blurry clips are what the network learns from; else it gets more or less sharp ones."""
+        return network.enhances
 
     def coder(self, network: Any) -> Any:
         """What of a network codes frames."""
@@ -177,7 +183,7 @@ class Steps:
     def __init__(self, codec: CodecSettings, network: Bvc, part: CodecBatch, noise: torch.Generator) -> None:
         self.codec, self.network, self.part, self.noise = codec, network, part, noise
         self.phase = codec.phase(part.progress)
-        self.learns_flow = any(parameter.requires_grad for parameter in network.flow.parameters())
+        self.learns_flow = _learns_flow(network)
         places = (part.quality - 1) / max(network.rates - 1, 1)
         self.trade_off = torch.tensor([codec.trade_off(place) for place in places.tolist()])
         self.pixels = part.truth.shape[-2] * part.truth.shape[-1]
@@ -251,6 +257,10 @@ class Steps:
         return self.trade_off * distortion + rate, decoded, terms
 
 
+def _learns_flow(network: Bvc) -> bool:
+    return any(parameter.requires_grad for parameter in network.flow.parameters())
+
+
 def _load_flow(network: Bvc, path: Path) -> None:
     """Take a flow network's published weights (keys as SPyNet has them) and keep them as they are."""
     from safetensors.torch import load_file
@@ -265,7 +275,7 @@ def _blur(scene: Scene, times: slice, corner: tuple[int, int], patch: int) -> fl
     return float(np.abs(blurry - sharp).mean())
 
 
-def _middle(scene: Scene, multiple: int) -> tuple[Tensor, Tensor]:
+def middle(scene: Scene, multiple: int) -> tuple[Tensor, Tensor]:
     """The middle of a scene's first frames, blurry and sharp, in a square of a multiple of `multiple` pixels."""
     sides = scene.truth[0].shape[1:]
     size = min(_SEEN_SIDE, *sides) // multiple * multiple

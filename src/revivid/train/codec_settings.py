@@ -39,7 +39,7 @@ class CodecSettings:
     #: between is held against anything (section 4.2's joint training; of cascades).
     supervision: str = "intermediate"
     #: Learning rate of densities and gain units over everyone else's.
-    density_rate: float = 10.0
+    density_rate: float = 1.0
     #: Weight of what warping along the initial flow misses (mean absolute error), where the flow network is trained along.
     flow_weight: float = 1.0
     #: Safetensors of SPyNet for the paper's size, such as published ones: kept as they are; none: it is trained along.

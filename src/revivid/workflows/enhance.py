@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 from ..codecs import codec
 from ..errors import UsageError
@@ -34,9 +33,6 @@ from .job import Job
 from .options import CompressOptions, RestoreOptions, Source
 from .samples import Samples, Stretch, encoded, key_interval, read_samples
 from .tasks import with_networks
-
-if TYPE_CHECKING:
-    import numpy as np
 
 #: Stretches, frames of each that count, and frames behind them for the encoder's look-ahead: deblurring is slow.
 _STRETCHES, _COUNTED, _AHEAD = 2, 8, 8
@@ -195,14 +191,12 @@ def _shortened(samples: Samples) -> Samples:
     return replace(samples, stretches=tuple(cut), whole=samples.whole and cut[0].counted == samples.frames)
 
 
-def _psnr(a: Clip, b: Clip, count: int) -> Iterable[float]:
-    """PSNR-Y in dB of each of the first frames, 99 where they are equal."""
-    return (_of(x, y, a.color.peak) for x, y in zip(a.planes[0][:count], b.planes[0][:count], strict=True))
+def _psnr(a: Clip, b: Clip, count: int) -> list[float]:
+    """PSNR-Y in dB of each of the first frames."""
+    from ..metrics.pixel import psnr_from_mse  # late, with torch
 
-
-def _of(a: np.ndarray, b: np.ndarray, peak: int) -> float:
-    error = float(((a.astype(float) - b.astype(float)) ** 2).mean())
-    return 10 * math.log10(peak**2 / error) if error else 99.0
+    differences = a.planes[0][:count].astype(float) - b.planes[0][:count]
+    return [psnr_from_mse(float((frame**2).mean()), a.color.peak) for frame in differences]
 
 
 def _specs(options: CompressOptions) -> tuple[StageSpec, StageSpec]:

@@ -93,7 +93,10 @@ def roundtrip(
     followed = Recipe.from_json(recipe) if recipe else None
     scale = followed.scale if followed else Fraction(1)
     bicubic: list[Stage] = [Bicubic(int(1 / scale)), Crop(original.info.width, original.info.height)]
-    decoded: Callable[[], Iterator[Clip]] = lambda: chain(open_reader(small, back), bicubic)  # noqa: E731
+
+    def decoded() -> Iterator[Clip]:
+        return chain(open_reader(small, back), bicubic)
+
     job = restore_job(small, restored, back)
     # Where nothing restores, what passes is what decodes: it is not decoded and scored twice.
     others = {} if scale == 1 and all(isinstance(stage, (Crop, PadToEven)) for stage in job.stages) else {BICUBIC: decoded()}
