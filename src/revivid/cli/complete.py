@@ -9,11 +9,15 @@ from ..codecs import CODECS
 
 
 def codecs(incomplete: str) -> list[str]:
-    return _starting(incomplete, [*(name for name in CODECS if name != "ffv1"), "bvc", "hybrid"])
+    from ..workflows.options import COMPRESSING
+
+    return _starting(incomplete, list(COMPRESSING))
 
 
 def places(incomplete: str) -> list[str]:
-    return _starting(incomplete, ["before", "after", "auto"])
+    from ..workflows.options import PLACES
+
+    return _starting(incomplete, list(PLACES))
 
 
 def recipes(incomplete: str) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from ..codecs import codec
+from ..codecs import CODECS, codec
 from ..errors import UsageError
 from ..presets import preset
 from ..recipe import StageSpec, parse_scale
@@ -22,6 +22,8 @@ TARGETS = ("target_psnr", "target_vmaf", "size", "bitrate", "share")
 LEARNED_CODEC = "bvc"
 #: Short for x265 at full size, with the best place to sharpen.
 HYBRID_CODEC = "hybrid"
+#: What `compress` can be asked for.
+COMPRESSING = (*(name for name in CODECS if name != "ffv1"), LEARNED_CODEC, HYBRID_CODEC)
 #: Where blurry video is sharpened: before it is compressed, after it, or where it serves this video best.
 PLACES = ("before", "after", "auto")
 #: The scale that stands for the best one.
@@ -83,9 +85,11 @@ class CompressOptions(Source):
     network: str | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        known = codec(self.codec)
         if self.codec == "ffv1":
-            raise UsageError("ffv1 is lossless: it does not compress", hint="Choose x265, x264 or av1.")
+            raise UsageError("ffv1 is lossless: it does not compress", hint=f"Choose {', '.join(COMPRESSING)}.")
+        if self.codec not in COMPRESSING:
+            raise UsageError(f"there is no codec {self.codec!r}", hint=f"Known: {', '.join(COMPRESSING)}.")
+        known = codec(self.codec)
         if self.scale != BEST_SCALE:
             object.__setattr__(self, "scale", parse_scale(self.scale))
         self._check_targets()
