@@ -77,8 +77,7 @@ def roundtrip(
     # Missing weights are better known before the work than after half of it.
     check_weights(build_all(_later(chosen), Conditions()))
     small, restored = _outputs(source, folder, chosen)
-    given = {"overwrite": chosen.overwrite, "audio": chosen.audio, "bvc_weights": chosen.bvc_weights, **(restore_options or {})}
-    back = make_restore(given)
+    back = _way_back(chosen, restore_options or {})
     damaged: PartialResult | None = None
     try:
         compressed = _compressed(source, small, chosen, options, back, progress)
@@ -98,8 +97,7 @@ def roundtrip(
         return chain(open_reader(small, back), bicubic)
 
     job = restore_job(small, restored, back)
-    # Where nothing restores, what passes is what decodes: it is not decoded and scored twice.
-    others = {} if scale == 1 and all(isinstance(stage, (Crop, PadToEven)) for stage in job.stages) else {BICUBIC: decoded()}
+    others = {BICUBIC: decoded()} if scale != 1 or _restores(job.stages) else {}
     with ExitStack() as threads:
         ahead = {name: threads.enter_context(closing(prefetched(c))) for name, c in {"": original, **others}.items()}
         watch = Watch(RESTORED, ahead.pop(""), ahead, measure_every)
@@ -149,6 +147,16 @@ def plan_roundtrip(
 
 def _chosen(options: Mapping[str, object]) -> CompressOptions | BvcOptions:
     return make_bvc(options) if options.get("codec") == LEARNED_CODEC else make_compress(options)
+
+
+def _way_back(chosen: CompressOptions | BvcOptions, options: Mapping[str, object]) -> RestoreOptions:
+    """How the small file is restored: what compressing was told holds where nothing else is said."""
+    return make_restore({"overwrite": chosen.overwrite, "audio": chosen.audio, "bvc_weights": chosen.bvc_weights, **options})
+
+
+def _restores(stages: Iterable[Stage]) -> bool:
+    """Whether what passes differs from what decodes; else it need not be decoded and scored twice."""
+    return not all(isinstance(stage, (Crop, PadToEven)) for stage in stages)
 
 
 def _later(chosen: CompressOptions | BvcOptions) -> tuple[StageSpec, ...]:
