@@ -59,7 +59,7 @@ def equations_of(network: KernelNet, scene: Scene) -> list[tuple[float, Normal]]
         truth = torch.from_numpy(scene.truth[0][middle]).float() / 255
         error = truth - y[0, reach]
         if strength is not None and error.square().mean() > 1e-6:
-            samples = network.seen(y, torch.stack((u, v), 2).flatten(1, 2), network.guide(y)).luma[0]
+            samples = network.seen(y, torch.stack((u, v), 2).flatten(1, 2), network.guide(y), torch.tensor([strength])).luma[0]
             found.append((float(strength), Normal(samples, error, scene.name)))
     return found
 

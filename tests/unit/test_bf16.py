@@ -22,6 +22,7 @@ CASES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "cellnet": ({"widths": [16, 24], "encoder": [1], "middle": 1, "decoder": [1]}, (1, 32, 32)),
     "deartifactnet": ({"widths": [16, 24], "encoder": [1], "middle": 1, "decoder": [1], "reach": 1}, (3, 32, 32)),
     "deblurnet": ({"widths": [16, 24], "encoder": [1], "middle": 1, "decoder": [1]}, (3, 32, 32)),
+    "denoisenet": ({"widths": [16, 24], "encoder": [1], "middle": 1, "decoder": [1], "reach": 1}, (3, 32, 32)),
     "compactinterp": ({"widths": [16, 16, 16, 16], "depths": [1, 1, 1, 1]}, _PAIR),
     "compactsr": ({"channels": 16, "layers": 2}, (1, 32, 32)),
     "lumasr": ({"channels": 16, "layers": 2}, (1, 32, 32)),

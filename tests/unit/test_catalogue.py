@@ -14,7 +14,8 @@ from revivid.weights import catalogue
 
 ENTRIES = catalogue.entries()
 #: Networks of our own, whose weights are inside the package if anywhere, and Gao's, of which none are to be had.
-OWN = {"bvc", "bvc_cascade", "cellnet", "compactinterp", "compactsr", "deartifactnet", "deblurnet", "gao", "lumasr", "refinenet"}
+OWN = {"bvc", "bvc_cascade", "cellnet", "compactinterp", "compactsr", "deartifactnet", "deblurnet", "denoisenet"}
+OWN |= {"gao", "lumasr", "refinenet"}
 
 
 def test_every_published_network_has_entries():

@@ -47,7 +47,7 @@ def test_neighbours_are_brought_to_the_middle_frame():
     uv = torch.stack((c, c), 2).flatten(1, 2)
     motion = torch.zeros(1, 4, 48, 64)
     motion[:, ::2] = 2.0  # luma pixels per frame, by either pair of neighbours
-    seen = network.seen(y, uv, motion)
+    seen = network.seen(y, uv, motion, torch.zeros(1))
     apart = (y - y[:, 2:3])[:, [1, 3, 0, 4], 16:-16, 16:-16].abs().mean((0, 2, 3))
     brought = seen.luma[:, :4, 16:-16, 16:-16].abs().mean((0, 2, 3))
     assert (brought < apart / 10).all()

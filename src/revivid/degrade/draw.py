@@ -33,10 +33,12 @@ class NoiseRange:
     sigma_max: float = 55.0
     #: The share of draws with noise in R'G'B' instead of the planes.
     rgb: float = 0.5
+    #: 1: all strengths are equally likely; above, weak ones are likelier.
+    skew: float = 1.0
 
     def draw(self, rng: np.random.Generator) -> Noise:
         """Noise of a random strength, with a seed of its own."""
-        sigma = float(rng.uniform(self.sigma_min, self.sigma_max))
+        sigma = self.sigma_min + (self.sigma_max - self.sigma_min) * float(rng.random()) ** self.skew
         return Noise(sigma, "rgb" if rng.random() < self.rgb else "yuv", int(rng.integers(2**31)))
 
 

@@ -46,6 +46,16 @@ def blend(first: Tensor, second: Tensor, field: Tensor, cell: int, time: Time, *
     return _sharpened(blended, full[:, 5:6], full[:, 6:]) if sharp else blended
 
 
+def fetched(picture: Tensor, flow: Tensor) -> Tensor:
+    """`picture` (N,C,H,W) at every pixel + `flow` (N,2,H,W), x and y in pixels, sharp: what sampling blurred is given back."""
+    height, width = flow.shape[-2:]
+    x, y = (torch.arange(side, dtype=flow.dtype, device=flow.device) + 0.5 for side in (width, height))
+    places = torch.stack(((x + flow[:, 0]) * (2 / width) - 1, (y[:, None] + flow[:, 1]) * (2 / height) - 1), 1)
+    between = flow - flow.floor()
+    blurred = between * (1 - between) / 2
+    return _sharpened(sampled(picture, places), blurred[:, :1], blurred[:, 1:])
+
+
 def _blur(motion: Tensor, time: Time, share: Tensor) -> Tensor:
     """f (1 - f) / 2 along x and y (N,2,h,w), for motion in pixels: the mean of both pictures' in their shares."""
     passed = time.view(-1, 1, 1, 1) if isinstance(time, Tensor) else time

@@ -20,7 +20,7 @@ from .kernelnet import KernelNet, Samples, shape_of
 #: Mean differences over 5x5 pixels, in parts of the range, from which a brought frame no longer agrees.
 _AGREES = 0.01
 #: One of each pair of pixels around the middle one, within 5x5: down, right.
-_PAIRS = tuple((dy, dx) for dy in range(3) for dx in range(-2, 3) if dy > 0 or dx > 0)
+PAIRS = tuple((dy, dx) for dy in range(3) for dx in range(-2, 3) if dy > 0 or dx > 0)
 #: Motion is followed so far, in pixels; strips of a frame see as much beyond their ends.
 _FARTHEST = 96
 
@@ -43,20 +43,20 @@ class DeartifactNet(KernelNet):
         gate: float = 0.0,
     ) -> None:
         reach = max(reach, 1)
-        counts = {"samples": 4 * reach + len(_PAIRS), "beside": 0, "hints": 3}
+        counts = {"samples": 4 * reach + len(PAIRS), "beside": 0, "hints": 3}
         super().__init__(task, reach, widths, encoder, middle, decoder, gate, **counts, farthest=_FARTHEST)
 
-    def seen(self, y: Tensor, uv: Tensor, motion: Tensor) -> Samples:
+    def seen(self, y: Tensor, uv: Tensor, motion: Tensor, _strength: Tensor, /) -> Samples:
         u, v = uv[:, ::2], uv[:, 1::2]
         motion = motion.clamp(-_FARTHEST / self.reach, _FARTHEST / self.reach)
         brought = self._brought(y, motion)
-        agree = torch.exp(-(_around(brought.abs()) / _AGREES).square())
-        luma = torch.cat((brought, brought * agree, _pairs(y[:, self.reach : self.reach + 1])), 1)
+        agree = torch.exp(-(around(brought.abs()) / _AGREES).square())
+        luma = torch.cat((brought, brought * agree, pairs(y[:, self.reach : self.reach + 1])), 1)
         halved, slower = F.avg_pool2d(agree, 2), F.avg_pool2d(motion / 2, 2, ceil_mode=True)
         chroma = []
         for plane in (u, v):
             changes = self._brought(plane, slower)
-            chroma.append(torch.cat((changes, changes * halved, _pairs(plane[:, self.reach : self.reach + 1])), 1))
+            chroma.append(torch.cat((changes, changes * halved, pairs(plane[:, self.reach : self.reach + 1])), 1))
         return Samples(luma, torch.stack(chroma, 1), None, shape_of(motion[:, :2]))
 
     def _brought(self, planes: Tensor, motion: Tensor) -> Tensor:
@@ -74,11 +74,12 @@ class DeartifactNet(KernelNet):
         return torch.cat(found, 1)
 
 
-def _around(values: Tensor) -> Tensor:
+def around(values: Tensor) -> Tensor:
+    """Means over 5x5 pixels."""
     return F.avg_pool2d(F.pad(values, (2, 2, 2, 2), mode="replicate"), 5, 1)
 
 
-def _pairs(plane: Tensor) -> Tensor:
+def pairs(plane: Tensor) -> Tensor:
     """(N,1,H,W) -> (N,12,H,W): the mean of two opposite pixels less the one between."""
     height, width = plane.shape[-2:]
     outer = F.pad(plane, (2, 2, 2, 2), mode="replicate")
@@ -86,4 +87,4 @@ def _pairs(plane: Tensor) -> Tensor:
     def at(dy: int, dx: int) -> Tensor:
         return outer[..., 2 + dy : 2 + dy + height, 2 + dx : 2 + dx + width]
 
-    return torch.cat([(at(dy, dx) + at(-dy, -dx)) / 2 - plane for dy, dx in _PAIRS], 1)
+    return torch.cat([(at(dy, dx) + at(-dy, -dx)) / 2 - plane for dy, dx in PAIRS], 1)

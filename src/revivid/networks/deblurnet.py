@@ -42,7 +42,7 @@ class DeblurNet(KernelNet):
         super().__init__(task, reach, widths, encoder, middle, decoder, gate, **counts, farthest=REACH)
         self.offsets = tuple(offsets)
 
-    def seen(self, y: Tensor, uv: Tensor, motion: Tensor) -> Samples:
+    def seen(self, y: Tensor, uv: Tensor, motion: Tensor, _strength: Tensor, /) -> Samples:
         nearest = motion[:, :2].contiguous()
         before, middle, after = (y[:, self.reach + k : self.reach + k + 1] for k in (-1, 0, 1))
         luma = along(middle, F.interpolate(nearest, scale_factor=2.0, mode="bilinear"), self.offsets)

@@ -83,7 +83,7 @@ class KernelNet(CellNet, ABC):
         cells = in_cells(y)
         with torch.no_grad(), torch.autocast(y.device.type, enabled=False):
             even = F.pad(y.float(), (0, y.shape[-1] % 2, 0, y.shape[-2] % 2), mode="replicate")
-            luma, chroma, beside, hints = self.seen(even, uv.float(), motion.float())
+            luma, chroma, beside, hints = self.seen(even, uv.float(), motion.float(), strength.float())
         shown = in_cells(luma) if beside is None else F.pixel_unshuffle(torch.cat((luma, beside), 1), 2)
         found = self._residual(torch.cat((cells, uv, shown + 0.5, hints + 0.5), 1), strength)
         residual, weights = found.split((CELL, self.samples), 1)
@@ -107,8 +107,8 @@ class KernelNet(CellNet, ABC):
         return torch.cat([self._motion(y, distance, peak) for distance in range(1, self.reach + 1)], 1)
 
     @abstractmethod
-    def seen(self, y: Tensor, uv: Tensor, motion: Tensor) -> Samples:
-        """The samples of frames with even sides, in float32. Of luma (N,T,H,W), chroma (N,2T,h,w) and what `guide` says."""
+    def seen(self, y: Tensor, uv: Tensor, motion: Tensor, strength: Tensor, /) -> Samples:
+        """The samples of frames with even sides, in float32. Of luma (N,T,H,W), chroma (N,2T,h,w), what `guide` says, (N,)."""
 
     @torch.no_grad()
     def _motion(self, y: Tensor, distance: int, peak: float) -> Tensor:

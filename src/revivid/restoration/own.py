@@ -30,7 +30,7 @@ BEST = {
     "deartifact": ("deartifactnet",),
     "deblur": ("deblurnet",),
     "refine": ("refinenet",),
-    "denoise": ("cellnet-denoise",),
+    "denoise": ("denoisenet", "cellnet-denoise"),
 }
 #: Noise of sigma in R'G'B' is this times sigma in luma, at least.
 _LEAST_SHARE = 0.55

@@ -18,6 +18,9 @@ from ..errors import ShapeError
 from ..types import Clip, ColorSpec
 from .data import Planes, Scene
 
+#: Most noise that people want removed is weak: half of it is drawn below a sigma of 17.
+_SKEW = 1.7
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -123,7 +126,7 @@ class Patches:
 
 def with_noise(planes: list[np.ndarray], rng: np.random.Generator) -> tuple[list[np.ndarray], float]:
     """Planes of a few frames with noise of a random strength, and about its sigma in luma: estimates err by so much."""
-    noise = NoiseRange().draw(rng)
+    noise = NoiseRange(skew=_SKEW).draw(rng)
     count = len(planes[0])
     clip = Clip((planes[0], planes[1], planes[2]), tuple(map(Fraction, range(count))), (Fraction(1),) * count, ColorSpec())
     return list(noise.apply(clip).planes), noise.luma_sigma * float(rng.uniform(0.9, 1.1))
