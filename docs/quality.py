@@ -13,7 +13,7 @@ RESULTS = ROOT / "results" / "quality.json"
 CURVES = ROOT / "results" / "rd.json"
 COUNTS = ROOT / "results" / "macs.json"
 
-METRICS = {"psnr_y": "PSNR-Y", "ssim_y": "SSIM-Y", "vmaf": "VMAF"}
+METRICS = {"psnr_y": "PSNR-Y", "ssim_y": "SSIM-Y", "ms_ssim_y": "MS-SSIM-Y", "vmaf": "VMAF"}
 #: Task -> its title, and what its settings are.
 TASKS = {
     "super-resolve-x4": ("Super-resolution x4", "x265 `medium` at a quarter of each side, by CRF; the baseline is bicubic."),
@@ -171,18 +171,28 @@ def _rate_distortion(results: dict[str, Any]) -> list[str]:
         "",
         f"`{results['command']}`: {len(results['clips'])} clips, up to {results['frames']} frames each.{_quick(results)}",
         "",
-        "BD-rate: per cent of bits that a stream takes more (below 0: fewer) than x265 `medium` at full size for the same quality,",
-        "mean over the clips whose curves overlap, with a 95 % interval over clips. Bits are those of the elementary stream. Low",
-        f"rates: below {results['low_rate']:g} bits per pixel.",
+        "BD-rate: per cent of bits that a stream takes more (below 0: fewer) than the encoder that it is held against at full size",
+        "for the same quality, mean over the clips whose curves overlap, with a 95 % interval over clips. At equal bits: dB, or",
+        f"points of the measure, more. Bits are those of the elementary stream. Low rates: below {results['low_rate']:g} bits per",
+        "pixel. Where no preset is named it is x265's `medium`.",
         "",
     ]
     lines += ["![rate-distortion curves](../results/rd.svg)", ""] if CURVES.with_suffix(".svg").exists() else []
-    lines += [_row(["stream", "measure", "all rates", "clips", "low rates", "clips"]), _row(["---", "---", *["---:"] * 4])]
-    for name, curve in results["curves"].items():
-        for metric, whole in curve.get("bd_rate", {}).items():
-            low = curve["bd_rate_low"][metric]
-            lines.append(_row([name, METRICS[metric], *_bd(whole), *_bd(low)]))
-    return [*lines, ""]
+    for anchor in results["anchors"]:
+        heads = [f"stream, against `{anchor}`", "measure", "all rates", "clips", "low rates", "clips", "at equal bits"]
+        lines += [_row(heads), _row(["---", "---", *["---:"] * 5])]
+        for name, curve in results["curves"].items():
+            for metric, found in curve.get("against", {}).get(anchor, {}).items():
+                equal = _bd_quality(metric, found["bd_quality"])
+                lines.append(_row([name, METRICS[metric], *_bd(found["bd_rate"]), *_bd(found["bd_rate_low"]), equal]))
+        lines.append("")
+    return lines
+
+
+def _bd_quality(metric: str, delta: dict[str, Any] | None) -> str:
+    if delta is None:
+        return "-"
+    return f"{delta['mean']:+.2f} dB" if metric.startswith("psnr") else f"{delta['mean']:+.3g}"
 
 
 def _bd(delta: dict[str, Any] | None) -> list[str]:

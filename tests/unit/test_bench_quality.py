@@ -82,7 +82,7 @@ def denoiser(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(arms, "build", build)
     monkeypatch.setattr(arms.embedded, "names", lambda: ["cellnet-denoise", "lumasr-x4"])
-    monkeypatch.setattr(arms, "_sha256", lambda name: f"digest of {name}")
+    monkeypatch.setattr(arms, "sha256", lambda name: f"digest of {name}")
     monkeypatch.setitem(TASKS, "denoise", light_task())
     monkeypatch.setattr(Soften, "calls", 0)
 
@@ -120,7 +120,7 @@ def test_nothing_is_measured_twice(data: Path, monkeypatch: pytest.MonkeyPatch) 
     second = quality(options(data), print)
     assert Soften.calls == calls == 32
     assert first["tasks"]["denoise"]["settings"] == second["tasks"]["denoise"]["settings"]
-    monkeypatch.setattr(arms, "_sha256", "of other weights {}".format)
+    monkeypatch.setattr(arms, "sha256", "of other weights {}".format)
     measured: list[Arm] = []
     monkeypatch.setattr(Arm, "restore", recorded(Arm.restore, measured))
     quality(options(data), print)

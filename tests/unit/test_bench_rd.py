@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from moving import moving_clip, write_master
 
 from revivid.bench import arms, jobs
-from revivid.bench.rd import Options, compare, rate_distortion
+from revivid.bench.arms import Arm
+from revivid.bench.masters import Source
+from revivid.bench.rd import Options, compare, planned, rate_distortion
+from revivid.bench.scores import score
 from revivid.bench.settings import TASKS
-from revivid.errors import UsageError
+from revivid.bench.streams import stream_of, task_named
+from revivid.errors import MissingWeights, UsageError
 
 
 def points(factor: float, gain: float = 0.0) -> list[dict[str, float]]:
@@ -28,26 +33,79 @@ def test_deltas_are_means_over_clips() -> None:
         for name, factor in (("a", 0.8), ("b", 0.9), ("c", 1.1))
     }
     found = compare(clips)["curves"]
-    delta = found["1/2 size + super-resolve"]["bd_rate"]["psnr_y"]
+    against = {name: curve["against"]["x265"]["psnr_y"] for name, curve in found.items() if name != "x265"}
+    half, delta = against["1/2 size + super-resolve"], against["1/2 size + super-resolve"]["bd_rate"]
     assert delta["mean"] == pytest.approx((-20 - 10 + 10) / 3, abs=0.01)
     assert delta["clips"] == 3
     assert delta["better"] == 0.667
     low, high = delta["interval"]
     assert -20 <= low < delta["mean"] < high <= 10
-    assert found["1/4 size + super-resolve"]["bd_rate"]["psnr_y"]["better"] == 0
-    together = found["1/2 or 1/4 size + super-resolve"]
-    assert together["bd_rate"]["psnr_y"]["mean"] == delta["mean"]
-    assert found["1/2 size + super-resolve"]["bd_rate_low"]["psnr_y"]["mean"] == pytest.approx(delta["mean"], abs=0.01)
-    assert found["1/2 size + super-resolve"]["bd_quality"]["psnr_y"]["mean"] > 0
+    assert against["1/4 size + super-resolve"]["bd_rate"]["better"] == 0
+    assert against["1/2 or 1/4 size + super-resolve"]["bd_rate"]["mean"] == delta["mean"]
+    assert half["bd_rate_low"]["mean"] == pytest.approx(delta["mean"], abs=0.01)
+    assert half["bd_quality"]["mean"] > 0
+    assert half["at_bpp"]["0.05"]["mean"] > 0
+    assert half["bits_for_its_quality"]["0.05"]["mean"] == pytest.approx((0.8 * 0.9 * 1.1) ** (1 / 3), abs=0.01)
     assert found["x265"]["points"][0] == {"crf": 22, "bpp": 0.16, "psnr_y": 40, "ssim_y": 0.95}
-    assert "bd_rate" not in found["x265"]
+    assert "against" not in found["x265"]
 
 
 def test_curves_without_overlap_are_said_so() -> None:
     clips = {"a": {"x265": points(1), "x265 + deartifact": points(1, gain=-20)}}
-    delta = compare(clips)["curves"]["x265 + deartifact"]
-    assert delta["bd_rate"]["psnr_y"] is None
-    assert delta["bd_quality"]["psnr_y"]["mean"] == pytest.approx(-20)
+    found = compare(clips)["curves"]["x265 + deartifact"]["against"]["x265"]["psnr_y"]
+    assert found["bd_rate"] is None
+    assert found["bd_quality"]["mean"] == pytest.approx(-20)
+    assert found["at_bpp"]["0.1"]["mean"] == pytest.approx(-20)
+
+
+def test_every_anchor_is_compared_with() -> None:
+    """Each encoder at full size; a clip whose frames are too small for a metric doesn't count for it."""
+    clips = {"a": {"x265:medium:zerolatency": points(1.2), "x265:veryslow": points(0.8), "x265:medium@1/2+bicubic": points(1)}}
+    clips["b"] = {name: [{**point, "ms_ssim_y": point["ssim_y"]} for point in curve] for name, curve in clips["a"].items()}
+    curves = compare(clips, ["x265:medium:zerolatency", "x265:veryslow"])["curves"]
+    against = curves["x265:medium@1/2+bicubic"]["against"]
+    assert [against[anchor]["psnr_y"]["bd_rate"]["mean"] for anchor in against] == pytest.approx([-100 / 6, 25], abs=0.01)
+    assert against["x265:veryslow"]["ms_ssim_y"]["bd_rate"]["clips"] == 1
+    assert list(curves["x265:veryslow"]["against"]) == ["x265:medium:zerolatency"]
+
+
+def test_arms_are_streams_and_who_restores_them() -> None:
+    arms = ("default", "x265:veryslow", "svtav1:6@1/2+bicubic", "x265:medium@1/2+compactsr-x2", "x265@1/4+vrt-sr-reds-6")
+    lines, missing = planned(arms, [])
+    found = {line.name: line for line in lines}
+    assert found["x265:veryslow"].arm == Arm("decoded")
+    assert found["svtav1:6@1/2+bicubic"].task == "svtav1:6@1/2"
+    assert found["x265:medium@1/2+compactsr-x2"].arm.name == "compactsr-x2"
+    assert {"x265", "1/4 size + super-resolve"} <= set(found)
+    assert "x265@1/4+vrt-sr-reds-6" in missing
+
+
+@pytest.mark.parametrize("arm", ["x266", "x265:slowest", "x265@1/3", "x265:medium@", "x265:a:b:c", "x265@1/2+nobody"])
+def test_unknown_arms_are_named(arm: str) -> None:
+    with pytest.raises(UsageError, match=r"stream|preset|nobody"):
+        planned((arm,), [])
+
+
+def test_streams_share_what_the_tasks_measured() -> None:
+    assert task_named("x265:medium@1/2") is TASKS["super-resolve-x2"]
+    stream = stream_of("svtav1@1/4")
+    assert (stream.name, stream.crfs()[0]) == ("svtav1:8@1/4", 12)
+    assert stream_of("svtav1:6").crfs()[-1] == 63
+    assert task_named("x264:slow").curve[0].crf == pytest.approx(22, abs=0.5)
+    zerolatency = stream_of("x265:medium:zerolatency").loop(28)
+    assert zerolatency.options == {"tune": "zerolatency", "x265-params": "info=0"}
+
+
+@pytest.mark.parametrize("name", ["x264:ultrafast", "svtav1:12@1/2", "x265:ultrafast:zerolatency"])
+def test_a_streams_setting_codes(tmp_path: Path, name: str) -> None:
+    setting = task_named(name).curve[1]
+    sample = setting.degrade(Source("moving", moving_clip(3, width=162, height=134), tmp_path))
+    (baseline,) = setting.baselines.values()
+    answer = baseline.variants[""](sample)
+    assert answer.planes[0].shape == sample.truth.planes[0].shape
+    assert score(sample.truth, answer)["psnr_y"] > 20
+    assert sample.bytes
+    assert len(answer) == 3
 
 
 def test_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,3 +136,23 @@ def test_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("0 to go" in line for line in said)
     monkeypatch.setattr(jobs, "measure", lambda job: pytest.fail(f"measured {job} twice"))
     assert rate_distortion(options, said.append)["curves"] == results["curves"]
+
+
+def test_chosen_arms_on_frames_that_are_large_enough_for_ms_ssim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    write_master(data / "one.mkv", moving_clip(4, width=192, height=176, speed=1))
+    arms = ("x265:ultrafast", "x265:ultrafast@1/2+bicubic")
+    options = Options(
+        data, tmp_path / "rd.json", tmp_path / "cache", quick=True, workers=1, arms=arms, plot=tmp_path / "rd.png"
+    )
+    results = rate_distortion(options, print)
+    assert results["anchors"] == ["x265:ultrafast"]
+    assert results["command"].endswith("--quick --arms x265:ultrafast,x265:ultrafast@1/2+bicubic")
+    against = results["curves"]["x265:ultrafast@1/2+bicubic"]["against"]["x265:ultrafast"]
+    assert set(against) == {"psnr_y", "ssim_y", "ms_ssim_y"}
+    assert (tmp_path / "rd-clips.png").is_file()
+    monkeypatch.setattr(jobs, "measure", lambda job: pytest.fail(f"measured {job} twice"))
+    rate_distortion(options, print)
+    with pytest.raises(MissingWeights, match="no arm"):
+        rate_distortion(replace(options, arms=("x265@1/4+vrt-sr-reds-6",)), print)

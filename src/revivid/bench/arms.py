@@ -68,18 +68,18 @@ def weights_of(task: Task, names: list[str]) -> list[Weights]:
 
     Raises the `UsageError` or `MissingWeights` of the stage where there are none.
     """
-    setting = task.settings[0]
+    setting = (*task.settings, *task.curve)[0]
     variant = next(iter(setting.specs))
     default = ""
     try:
         default = network_name(built(setting, variant, None))
     except (UsageError, MissingWeights):
-        if not names and not _doing(setting, variant, embedded.names()):
+        if not names and not doing(setting, variant, embedded.names()):
             raise
-    candidates = _doing(setting, variant, names or embedded.names())
+    candidates = doing(setting, variant, names or embedded.names())
     if not candidates:
         raise UsageError(f"none of {', '.join(names)} does {task.name}")
-    return [Weights(name, _sha256(name), name == default) for name in sorted(candidates, key=lambda name: (name != default, name))]
+    return [Weights(name, sha256(name), name == default) for name in sorted(candidates, key=lambda name: (name != default, name))]
 
 
 def network_name(stage: Stage) -> str:
@@ -88,7 +88,7 @@ def network_name(stage: Stage) -> str:
     return maker.name if maker is not None else getattr(stage, "weights", "")
 
 
-def _doing(setting: Setting, variant: str, names: list[str]) -> list[str]:
+def doing(setting: Setting, variant: str, names: list[str]) -> list[str]:
     """The names that the stage takes: it refuses weights that are for something else."""
     found = []
     for name in names:
@@ -101,6 +101,7 @@ def _doing(setting: Setting, variant: str, names: list[str]) -> list[str]:
     return found
 
 
-def _sha256(name: str) -> str:
+def sha256(name: str) -> str:
+    """Of the weights' file."""
     path = store.find(name) if name in catalogue.names() else embedded.folder() / f"{name}.safetensors"
     return hashlib.sha256(path.read_bytes()).hexdigest()

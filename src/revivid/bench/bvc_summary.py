@@ -1,18 +1,15 @@
 """Curves of `bench bvc` become what is reported: means, and differences to x265 and to sharpening before x265.
 
-Differences are taken clip by clip, then averaged. A saturated curve may share no quality with another one, so there are also
-quality at equal bits, and the bits of an arm where it is as good as its rival.
+Differences are taken clip by clip, then averaged (`deltas`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 from typing import Any
 
-from ..metrics.bd import Point, bd_quality, bd_rate, bits_at, frontier, quality_at
-from .deltas import are_curves, mean_points, over_clips, points_of, rounded
+from ..metrics.bd import frontier
+from .deltas import are_curves, differences, mean_points, points_of, rounded
 from .scores import CODED_METRICS
 
 #: Arms that the others are held against.
@@ -54,46 +51,5 @@ def _against(clips: Mapping[str, Curves], anchor: str, arm: str) -> dict[str, An
     for metric in CODED_METRICS:
         measured = [curves for curves in clips.values() if all(metric in point for point in curves[arm])]
         pairs = [(points_of(curves[anchor], metric), points_of(curves[arm], metric)) for curves in measured]
-        found[metric] = _differences([pair for pair in pairs if are_curves(*pair)])
+        found[metric] = differences([pair for pair in pairs if are_curves(*pair)], AT_BPP)
     return found
-
-
-def _differences(pairs: Sequence[tuple[list[Point], list[Point]]]) -> dict[str, Any]:
-    rates, qualities = ([delta(*pair) for pair in pairs] for delta in (bd_rate, bd_quality))
-    at_bpp = {bpp: over_clips(_present([_gain(*pair, bpp) for pair in pairs]), 1) for bpp in AT_BPP}
-    bits = {bpp: _bits([ratio for pair in pairs if (ratio := _ratio(*pair, bpp)) is not None]) for bpp in AT_BPP}
-    return {
-        "bd_rate": over_clips(_present(rates), -1),
-        "bd_quality": over_clips(_present(qualities), 1),
-        "at_bpp": {f"{bpp:g}": value for bpp, value in at_bpp.items() if value is not None},
-        "bits_for_its_quality": {f"{bpp:g}": value for bpp, value in bits.items() if value is not None},
-    }
-
-
-def _present(values: Sequence[float | None]) -> list[float]:
-    return [value for value in values if value is not None]
-
-
-def _gain(anchor: Sequence[Point], arm: Sequence[Point], bpp: float) -> float | None:
-    """Quality that the arm has more at so many bits per pixel; None where one of them has no such point."""
-    ours, theirs = quality_at(arm, bpp), quality_at(anchor, bpp)
-    return None if ours is None or theirs is None else ours - theirs
-
-
-def _ratio(anchor: Sequence[Point], arm: Sequence[Point], bpp: float) -> tuple[float, bool] | None:
-    """The arm's bits over the anchor's at the anchor's quality, and whether fewer might do; None where either never gets there."""
-    quality = quality_at(anchor, bpp)
-    if quality is None:
-        return None
-    cheapest = frontier(arm)[0]
-    if cheapest[1] >= quality:
-        return cheapest[0] / bpp, True
-    bits = bits_at(arm, quality)
-    return None if bits is None else (bits / bpp, False)
-
-
-def _bits(ratios: Sequence[tuple[float, bool]]) -> dict[str, Any] | None:
-    if not ratios:
-        return None
-    mean = math.exp(fmean(math.log(ratio) for ratio, _ in ratios))
-    return {"mean": round(mean, 3), "clips": len(ratios), "at_most": sum(most for _, most in ratios)}

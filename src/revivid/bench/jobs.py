@@ -18,9 +18,10 @@ from typing import Any
 from . import blur
 from .arms import Arm
 from .masters import Source, read_source
-from .scores import score
-from .settings import TASKS, Sample, Setting
+from .scores import score, score_table
+from .settings import Sample, Setting
 from .store import Store
+from .table_tasks import any_task
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,11 @@ class Job:
     setting: str
     arms: tuple[Arm, ...]
     with_vmaf: bool = False
+    with_ms_ssim: bool = False
     #: Only the PSNR of the few frames on which baselines' variants are searched.
     search: bool = False
+    #: The metrics of the restoration tables.
+    table: bool = False
 
     def key(self, arm: Arm) -> dict[str, Any]:
         found = {"task": self.task, "setting": self.setting, "clip": self.clip.digest, **arm.key()}
@@ -57,7 +61,10 @@ class Job:
     def scores(self, store: Store, arm: Arm) -> dict[str, float] | None:
         """What is known of an arm; None where something that is wanted is not."""
         found = store.get(self.key(arm))
-        return None if found is None or (self.with_vmaf and "vmaf" not in found) else found
+        wanted = {"vmaf": self.with_vmaf, "ms_ssim_y": self.with_ms_ssim}
+        if found is None or any(asked and metric not in found for metric, asked in wanted.items()):
+            return None
+        return {metric: value for metric, value in found.items() if value is not None}
 
     def without_known(self, store: Store) -> Job:
         """The same job for the arms that have no scores yet."""
@@ -67,15 +74,22 @@ class Job:
 def measure(job: Job) -> float:
     """Do the job and store its scores; the seconds that it took."""
     begin = perf_counter()
-    setting = TASKS[job.task].setting(job.setting)
+    setting = any_task(job.task).setting(job.setting)
     store = Store(job.clip.cache / "scores")
     sample = setting.degrade(job.clip.read())
     for arm in job.arms:
         seen = _searched(setting, arm, sample) if job.search else sample
-        value = score(seen.truth, arm.restore(setting, seen), with_vmaf=job.with_vmaf, with_ssim=not job.search)
-        pixels = sample.truth.planes[0].size
-        bpp = {} if sample.bytes is None else {"bpp": 8 * sample.bytes / pixels}
-        store.put(job.key(arm), {**value, **bpp, "frames": len(seen.truth)})
+        answer = arm.restore(setting, seen)
+        if job.table:
+            value = score_table(seen.truth, answer, with_vmaf=job.with_vmaf)
+        else:
+            value = score(seen.truth, answer, with_vmaf=job.with_vmaf, with_ssim=not job.search)
+        rate = {} if sample.bytes is None else {"bpp": 8 * sample.bytes / sample.truth.planes[0].size}
+        if job.table and sample.bytes is not None:
+            rate["kbps"] = 8e-3 * sample.bytes / float(sum(sample.given.durations))
+        # None where frames are too small, so that it isn't tried again.
+        small = {"ms_ssim_y": None} if job.with_ms_ssim and "ms_ssim_y" not in value else {}
+        store.put(job.key(arm), {**value, **small, **rate, "frames": len(seen.truth)})
     return perf_counter() - begin
 
 

@@ -62,9 +62,9 @@ def section(session: Session, options: Options, task: Task, before: dict[str, An
     settings = [setting for setting in task.settings if setting.quick or not options.quick]
     if task.name == "deblur":
         session.make_blur()
-    chosen = {setting.name: _best_baselines(session, task, setting) for setting in settings}
+    chosen = {setting.name: best_baselines(session, task, setting) for setting in settings}
     every = [
-        Job(clip, task.name, setting.name, (*chosen[setting.name], *_network_arms(setting, weights)), options.vmaf)
+        Job(clip, task.name, setting.name, (*chosen[setting.name], *network_arms(setting, weights)), options.vmaf)
         for clip in session.clips
         for setting in settings
     ]
@@ -78,7 +78,7 @@ def section(session: Session, options: Options, task: Task, before: dict[str, An
     return {**about, "weights": known, "speed": speed, "settings": figures}
 
 
-def _best_baselines(session: Session, task: Task, setting: Setting) -> list[Arm]:
+def best_baselines(session: Session, task: Task, setting: Setting) -> list[Arm]:
     """Every baseline in its best variant: the one with the highest PSNR-Y, mean over clips, on the searched frames."""
     best = []
     for name, baseline in setting.baselines.items():
@@ -113,7 +113,7 @@ def _speeds(session: Session, task: Task, baselines: Sequence[Arm], weights: Seq
     frames, repeats = (5, 1) if quick else (FRAMES, REPEATS)
     sample = timed_sample(task, read_source(clip.name, clip.master, frames, clip.cache), frames)
     setting = task.setting(task.timed)
-    arms = [arm for arm in baselines if setting.baselines[arm.name].timed] + _network_arms(setting, weights)
+    arms = [arm for arm in baselines if setting.baselines[arm.name].timed] + network_arms(setting, weights)
     speeds = {}
     for arm in arms:
         name = arm.label if arm.weights is not None else arm.name
@@ -122,7 +122,8 @@ def _speeds(session: Session, task: Task, baselines: Sequence[Arm], weights: Seq
     return speeds
 
 
-def _network_arms(setting: Setting, weights: Sequence[Weights]) -> list[Arm]:
+def network_arms(setting: Setting, weights: Sequence[Weights]) -> list[Arm]:
+    """Those weights as the setting's stages."""
     return [Arm(one.name, variant, one) for one in weights for variant in setting.specs]
 
 

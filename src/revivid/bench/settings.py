@@ -82,45 +82,56 @@ class Task:
     timed: str
     #: The settings that make a rate-distortion curve, by rising CRF.
     curve: tuple[Setting, ...] = ()
+    #: Settings that only serve for timing.
+    others: tuple[Setting, ...] = ()
 
     def setting(self, name: str) -> Setting:
-        return next(setting for setting in (*self.settings, *self.curve) if setting.name == name)
+        return next(setting for setting in (*self.settings, *self.curve, *self.others) if setting.name == name)
 
 
 def _cropped(clip: Clip, truth: Clip) -> Clip:
     return crop(clip, truth.width, truth.height)
 
 
-def _x265(crf: float) -> LoopSettings:
+def x265_medium(crf: float) -> LoopSettings:
     """`medium`, without the two kilobytes in which x265 writes down its options: of a short clip's bits they would be most."""
     return LoopSettings(crf=crf, preset="medium", options={"x265-params": "info=0"})
 
 
-def _coded(clip: Clip, crf: float) -> tuple[Clip, int]:
-    """Decoded x265 `medium` of a clip; odd sides are padded and cropped."""
-    decoded, size = encode_decode(pad_to_multiple(clip, 2), _x265(crf))
-    return _cropped(decoded, clip), size
+def coded(clip: Clip, loop: LoopSettings, scale: int = 1) -> tuple[Clip, int]:
+    """The clip made smaller by `scale`, coded and decoded, and its bytes. Sides that don't divide are padded; at full size they are
+    cropped again."""
+    padded = pad_to_multiple(clip, 2 * scale)
+    small = resize(padded, padded.width // scale, padded.height // scale) if scale > 1 else padded
+    decoded, size = encode_decode(small, loop)
+    return (decoded if scale > 1 else _cropped(decoded, clip)), size
 
 
 def _as_given(sample: Sample) -> Clip:
     return sample.given
 
 
-_DECODED = Baseline({"": _as_given}, timed=False)
+#: The input as it is.
+DECODED = Baseline({"": _as_given}, timed=False)
+
+
+def _enlarged(sample: Sample, scale: int) -> Clip:
+    return _cropped(Bicubic(scale).process(sample.given), sample.truth)
+
+
+def bicubic(scale: int) -> Baseline:
+    """The baseline of super-resolution."""
+    return Baseline({"": partial(_enlarged, scale=scale)})
 
 
 def _super_resolve(scale: int) -> Task:
     def degrade(source: Source, crf: float) -> Sample:
-        padded = pad_to_multiple(source.clip, 2 * scale)
-        given, size = encode_decode(resize(padded, padded.width // scale, padded.height // scale), _x265(crf))
+        given, size = coded(source.clip, x265_medium(crf), scale)
         return Sample(given, source.clip, size)
 
-    def bicubic(sample: Sample) -> Clip:
-        return _cropped(Bicubic(scale).process(sample.given), sample.truth)
-
     def setting(crf: int) -> Setting:
-        spec, baseline = StageSpec("super-resolve", {"scale": scale}), Baseline({"": bicubic})
-        return Setting(f"crf {crf}", partial(degrade, crf=crf), {"": spec}, {"bicubic": baseline}, crf, crf == 28)
+        spec = StageSpec("super-resolve", {"scale": scale})
+        return Setting(f"crf {crf}", partial(degrade, crf=crf), {"": spec}, {"bicubic": bicubic(scale)}, crf, crf == 28)
 
     crfs, curve = (22, 28, 34), {4: (10, 16, 22, 28, 34, 40), 2: (16, 22, 28, 34, 40, 46)}[scale]
     return Task(f"super-resolve-x{scale}", tuple(map(setting, crfs)), "crf 28", tuple(map(setting, curve)))
@@ -128,12 +139,12 @@ def _super_resolve(scale: int) -> Task:
 
 def _deartifact() -> Task:
     def degrade(source: Source, crf: float) -> Sample:
-        given, size = _coded(source.clip, crf)
+        given, size = coded(source.clip, x265_medium(crf))
         return Sample(given, source.clip, size)
 
     def setting(crf: int) -> Setting:
         make, specs = partial(degrade, crf=crf), {"": StageSpec("deartifact")}
-        return Setting(f"crf {crf}", make, specs, {"decoded": _DECODED}, crf, crf == 37)
+        return Setting(f"crf {crf}", make, specs, {"decoded": DECODED}, crf, crf == 37)
 
     crfs, curve = (22, 27, 32, 37, 42), (22, 27, 32, 37, 42, 47, 51)
     return Task("deartifact", tuple(map(setting, crfs)), "crf 37", tuple(map(setting, curve)))
@@ -142,7 +153,7 @@ def _deartifact() -> Task:
 def _deblur() -> Task:
     def degrade(source: Source, kind: blur.Kind, shutter: Shutter, crf: float) -> Sample:
         pair = blur.blurred(source, kind, shutter)
-        given, size = _coded(pair.blurry, crf) if crf else (pair.blurry, None)
+        given, size = coded(pair.blurry, x265_medium(crf)) if crf else (pair.blurry, None)
         return Sample(given, pair.truth, size)
 
     def sharp(source: Source) -> Sample:
@@ -151,7 +162,7 @@ def _deblur() -> Task:
     def setting(kind: blur.Kind, shutter: Shutter, crf: float) -> Setting:
         name = f"{kind} {shutter.frames}+{shutter.gap}" + (f" crf {crf:g}" if crf else "")
         make = partial(degrade, kind=kind, shutter=shutter, crf=crf)
-        return Setting(name, make, {"": StageSpec("deblur")}, {"blurry": _DECODED}, crf, name.startswith("shot 7"))
+        return Setting(name, make, {"": StageSpec("deblur")}, {"blurry": DECODED}, crf, name.startswith("shot 7"))
 
     settings = [
         setting(kind, shutter, crf) for crf in (CLEAN, 28.0) for kind in blur.KINDS for shutter in blur.SHUTTERS[kind]
@@ -174,7 +185,7 @@ def _hqdn3d(sample: Sample, options: str) -> Clip:
     return program.filtered(sample.given, f"hqdn3d={options}")
 
 
-def _denoisers(sigma: float) -> dict[str, Baseline]:
+def denoisers(sigma: float) -> dict[str, Baseline]:
     """FFmpeg's; hqdn3d only where there is an ffmpeg program, for PyAV's libraries lack it."""
     pairs = [(min(max(part * patch * sigma, 1.0), 30.0), patch) for part in NLMEANS_STRENGTHS for patch in NLMEANS_PATCHES]
     texts = [f"s={strength:g}:p={patch}:r=15" for strength, patch in dict.fromkeys(pairs)]
@@ -190,14 +201,14 @@ def _denoisers(sigma: float) -> dict[str, Baseline]:
 def _denoise() -> Task:
     def degrade(source: Source, noise: Noise, crf: float) -> Sample:
         noisy = noise.apply(source.clip)
-        given, size = _coded(noisy, crf) if crf else (noisy, None)
+        given, size = coded(noisy, x265_medium(crf)) if crf else (noisy, None)
         return Sample(given, source.clip, size)
 
     def setting(domain: Domain, sigma: float, crf: float = CLEAN) -> Setting:
         name = f"{domain} {sigma:g}" + (f" crf {crf:g}" if crf else "")
         specs = {"": StageSpec("denoise", {"sigma": sigma}), "auto": StageSpec("denoise", {"sigma": "auto"})}
         make = partial(degrade, noise=Noise(sigma, domain), crf=crf)
-        return Setting(name, make, specs, _denoisers(sigma), crf, name == "yuv 25")
+        return Setting(name, make, specs, denoisers(sigma), crf, name == "yuv 25")
 
     domains: tuple[Domain, ...] = ("rgb", "yuv")
     settings = [setting(domain, sigma) for domain in domains for sigma in (10.0, 25.0, 50.0)]

@@ -26,6 +26,7 @@ Vmaf = Annotated[bool, typer.Option("--vmaf", help="VMAF as well; needs the extr
 Plot = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Mean curves as .svg or .png; default: .svg beside --out.", dir_okay=False)
 ]
+NoTiming = Annotated[bool, typer.Option("--no-timing", help="Leave the speeds out, on a busy machine.")]
 Out = Annotated[Path, typer.Option(metavar="FILE", help="JSON file; results of other tasks in it stay.", dir_okay=False)]
 Tasks = Annotated[
     list[str] | None,
@@ -51,7 +52,7 @@ def quality(
     quick: Quick = False,
     networks: Networks = None,
     vmaf: Vmaf = False,
-    no_timing: Annotated[bool, typer.Option("--no-timing", help="Leave the speeds out, on a busy machine.")] = False,
+    no_timing: NoTiming = False,
     workers: Workers = None,
     cache: Cache = None,
     as_json: common.Json = False,
@@ -86,9 +87,64 @@ def quality(
 
 
 @app.command()
+def tables(
+    data: Data,
+    numbers: Annotated[list[int] | None, typer.Argument(metavar="[NUMBER]...", help="1 to 5; default: all.")] = None,
+    out: Out = Path("results/tables.json"),
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="HTML page; default: .html beside --out.", dir_okay=False)
+    ] = None,
+    frames: Frames = 32,
+    quick: Quick = False,
+    networks: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="NAME", help="Only these weights; default: all here.", autocompletion=complete.weights),
+    ] = None,
+    vmaf: Vmaf = False,
+    no_timing: NoTiming = False,
+    workers: Workers = None,
+    cache: Cache = None,
+    as_json: common.Json = False,
+) -> None:
+    """Measure Tables 1 to 5 of the first paper: compression, super-resolution, deblurring, denoising, interpolation.
+
+    Rows are measured for everything that runs here, published networks included whose checkpoints are in place; the paper's own
+    rows are quoted beside them. What was measured before is not measured again.
+    """
+    from ..bench.tables import Options
+    from ..bench.tables import tables as measure
+    from ..bench.tables_page import report
+
+    options = Options(
+        data=data,
+        out=out,
+        cache=cache or default_cache(),
+        tables=tuple(numbers or ()),
+        frames=frames,
+        quick=quick,
+        networks=tuple(networks or ()),
+        vmaf=vmaf,
+        workers=workers,
+        timing=not no_timing,
+    )
+    results = measure(options, common.say)
+    target = report(results).write(page or out.with_suffix(".html"))
+    if as_json:
+        common.emit("result", path=str(out), page=str(target), **results)
+        return
+    for number, section in results["tables"].items():
+        print("\n".join(_rows(number, section)))
+    print(out)
+    print(target)
+
+
+@app.command()
 def rd(
     data: Data,
     out: Annotated[Path, typer.Option(metavar="FILE", help="JSON file.", dir_okay=False)] = Path("results/rd.json"),
+    arms: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Streams and who restores them: default,svtav1:6,x265:slow@1/2+bicubic.")
+    ] = None,
     plot: Plot = None,
     networks: Networks = None,
     frames: Frames = 32,
@@ -100,9 +156,11 @@ def rd(
 ) -> None:
     """Draw rate-distortion curves: x265 at full size against smaller and coarser streams that are restored.
 
-    BD-rate is the per cent of bits that a curve takes more (below 0: fewer) than x265 at full size for the same quality.
+    BD-rate is the per cent of bits that a curve takes more (below 0: fewer) than an encoder at full size for the same quality.
+    An arm is CODEC[:PRESET[:TUNE]][@SCALE][+RESTORER]: x265, x264 or svtav1, 1/2 or 1/4 of each side, and bicubic, a stage or
+    weights behind it. `default` stands for x265 medium at all scales, by bicubic and the package's networks.
     """
-    from ..bench.rd import Options, rate_distortion
+    from ..bench.rd import DEFAULT, Options, rate_distortion
 
     options = Options(
         data=data,
@@ -112,6 +170,7 @@ def rd(
         quick=quick,
         vmaf=vmaf,
         workers=workers,
+        arms=tuple(arms.split(",")) if arms else (DEFAULT,),
         networks=tuple(networks or ()),
         plot=plot or out.with_suffix(".svg"),
     )
@@ -194,13 +253,27 @@ def _lines(name: str, section: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _rows(number: str, section: dict[str, Any]) -> list[str]:
+    """A table's figures for people."""
+    lines = [f"Table {number}, {section['title']}: {len(section['clips'])} clips, {section['frames']} frames each"]
+    for name, figures in section["inputs"].items():
+        lines.append(f"  {name}" + (f", {figures['kbps']:g} kbit/s" if "kbps" in figures else ""))
+        for arm, row in figures["rows"].items():
+            mean = row["mean"]
+            lines.append(f"    {arm:28} {mean['psnr']:.2f} dB, SSIM {mean['ssim']:.4f}, {mean['psnr_y']:.2f} dB PSNR-Y")
+    if section["missing"]:
+        lines.append(f"  without the weights of {', '.join(section['missing'])}")
+    return lines
+
+
 def _deltas(results: dict[str, Any]) -> list[str]:
     """Every curve's BD-rates for people."""
-    lines = [f"BD-rate against {results['anchor']}, over {len(results['clips'])} clips of {results['frames']} frames at most"]
+    lines = [f"BD-rate over {len(results['clips'])} clips of {results['frames']} frames at most"]
     for name, curve in results["curves"].items():
-        for metric, whole in curve.get("bd_rate", {}).items():
-            low = curve["bd_rate_low"][metric]
-            lines.append(f"  {name:32} {metric:7} {_delta(whole)}; below {results['low_rate']:g} bpp {_delta(low)}")
+        for anchor, metrics in curve.get("against", {}).items():
+            for metric, found in metrics.items():
+                whole, low = _delta(found["bd_rate"]), _delta(found["bd_rate_low"])
+                lines.append(f"  {name:32} against {anchor} {metric:9} {whole}; below {results['low_rate']:g} bpp {low}")
     return lines
 
 
