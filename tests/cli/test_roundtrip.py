@@ -19,12 +19,12 @@ from revivid.workflows.roundtrip import roundtrip
 FAST = ("--x265-preset", "ultrafast")
 METRICS = {"psnr", "ssim", "ms_ssim", "psnr_y", "ssim_y", "psnr_luma"}
 REPORT_FIELDS = {
-    "format", "version", "created", "source", "compressed", "restored", "ratio", "video_ratio", "metrics", "gains", "timings",
-    "environment", "recipe", "options", "notices", "per_frame",
+    "format", "version", "created", "command", "source", "compressed", "restored", "ratio", "video_ratio", "metrics", "gains",
+    "timings", "environment", "recipe", "options", "notices", "per_frame",
 }  # fmt: skip
 FILE_FIELDS = {
-    "name", "codec", "width", "height", "frames", "duration_s", "size_bytes", "video_bytes", "bitrate_bps", "video_bitrate_bps",
-    "bpp", "video_bpp",
+    "name", "codec", "width", "height", "frames", "duration_s", "size_bytes", "sha256", "video_bytes", "bitrate_bps",
+    "video_bitrate_bps", "bpp", "video_bpp",
 }  # fmt: skip
 
 

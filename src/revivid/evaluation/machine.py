@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from ..weights.store import sha256_of
 
 
 def _version(package: str) -> str | None:
@@ -37,6 +40,18 @@ def describe_machine() -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "packages": {name: found for name in _PACKAGES if (found := _version(name))},
     }
+
+
+def command_line() -> str:
+    """What was typed, where this process is the command `revivid`; else empty."""
+    program = Path(sys.argv[0] if sys.argv else "")
+    ours = program.stem == "revivid" or program.parts[-2:] == ("revivid", "__main__.py")
+    return shlex.join(["revivid", *sys.argv[1:]]) if ours else ""
+
+
+def file_hash(path: str | os.PathLike[str]) -> str | None:
+    """SHA-256 of a file's bytes in hexadecimal; None of what is no plain file, such as a folder of pictures or a pipe."""
+    return sha256_of(Path(path)) if Path(path).is_file() else None
 
 
 def cpu_name() -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..metrics.frame import METRICS
 from .compare import Comparison
-from .machine import VERSION
+from .machine import VERSION, command_line
 
 #: Names of the JSON formats; the number rises when a field changes its meaning or goes away.
 ROUNDTRIP_FORMAT = "revivid-roundtrip/1"
@@ -33,6 +33,8 @@ class VideoFile:
     size_bytes: int
     #: Bytes of the video stream's packets alone; None where they were not counted.
     video_bytes: int | None = None
+    #: Of the file's bytes, in hexadecimal; None where it was not taken.
+    sha256: str | None = None
 
     @property
     def bitrate(self) -> float | None:
@@ -54,6 +56,7 @@ class VideoFile:
             "frames": self.frames,
             "duration_s": float(self.duration),
             "size_bytes": self.size_bytes,
+            "sha256": self.sha256,
             "video_bytes": self.video_bytes,
             "bitrate_bps": self.bitrate,
             "video_bitrate_bps": self.video_bitrate,
@@ -114,6 +117,8 @@ class RoundtripReport:
     notices: Sequence[str] = ()
     #: ISO 8601 with time zone, or empty.
     created: str = ""
+    #: What was typed; empty where it was called from Python.
+    command: str = field(default_factory=command_line)
 
     @property
     def pixels(self) -> int:
@@ -152,6 +157,7 @@ class RoundtripReport:
             "format": ROUNDTRIP_FORMAT,
             "version": VERSION,
             "created": self.created,
+            "command": self.command,
             "source": self.source.to_json(self.pixels),
             "compressed": self.compressed.to_json(self.pixels),
             "restored": self.restored.to_json(self.pixels),

@@ -1,31 +1,47 @@
 """report.html, report.json and the crops of a roundtrip: one page that needs no network, prints well and fits a phone.
 
-RoundtripReport + CropRows -> render_html -> report.html (inline CSS, SVG and PNG, no script)
-                           -> to_json     -> report.json, the same numbers and one row a frame
+RoundtripReport + CropRows -> roundtrip_page -> report.html
+                           -> to_json        -> report.json, the same numbers and one row a frame
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from ..errors import OutputNotWritable
 from ..metrics.frame import METRICS
 from ..metrics.pixel import PSNR_CAP
+from .compare import Comparison
 from .crops import CropRow
-from .machine import VERSION
 from .model import RoundtripReport, VideoFile
+from .page import (
+    Block,
+    Bullets,
+    Cell,
+    Chart,
+    Charts,
+    ClipEntry,
+    Column,
+    Compare,
+    Details,
+    Facts,
+    Page,
+    Row,
+    Section,
+    Table,
+    Text,
+    Tone,
+    what_was_run,
+)
 from .plot import plot
+from .words import format_bitrate, format_bytes, format_gain, format_score, format_seconds
+from .write import write_whole
 
-#: The metric that the page plots, and by which frames to look at are best chosen.
+#: The metric that leads the page, and by which frames to look at are best chosen.
 HEADLINE_METRIC = "psnr_y"
+RESTORED_LABEL = "decoded + restored"
 
 
 def write_report(report: RoundtripReport, crops: Sequence[CropRow], folder: str | os.PathLike[str]) -> dict[str, Path]:
@@ -38,113 +54,166 @@ def write_report(report: RoundtripReport, crops: Sequence[CropRow], folder: str 
         "report.json": (json.dumps(report.to_json(), indent=2, allow_nan=False) + "\n").encode(),
     }
     contents |= {f"crop-{row.pick.label}.png": row.side_by_side() for row in crops}
-    return {name: _write(Path(folder) / name, data) for name, data in contents.items()}
+    return {name: write_whole(Path(folder) / name, data) for name, data in contents.items()}
 
 
 def render_html(report: RoundtripReport, crops: Sequence[CropRow] = ()) -> str:
-    """The page. Names and options are escaped; its own policy forbids scripts and the network."""
-    environment = Environment(
-        loader=PackageLoader("revivid.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    """The page. Names and options are escaped; its own policy forbids the network and every script but the slider's."""
+    return roundtrip_page(report, crops).html()
+
+
+def roundtrip_page(report: RoundtripReport, crops: Sequence[CropRow] = ()) -> Page:
+    """What a roundtrip found out, as a page."""
+    sections = [
+        Section("Notices" if report.notices else "", [Bullets(report.notices)] if report.notices else []),
+        Section("Quality against the original", _quality(report)),
+        Section("Over time", over_time({RESTORED_LABEL: report.restored_scores, report.baseline_label: report.bicubic_scores})),
+        Section("To look at", _pictures(report, crops)),
+        Section("Files", _files(report)),
+        what_was_run(
+            command=report.command,
+            environment=report.environment,
+            clips=[ClipEntry(report.source.name, _in_words(report.source), report.source.sha256)],
+            options=report.options,
+            others=[_timings(report), *([Facts(report.recipe, "Recipe")] if report.recipe else [])],
+        ),
+    ]
+    return Page(
+        report.source.name,
+        sections,
+        kicker=" · ".join(filter(None, ["revivid roundtrip", report.created])),
+        lead=_lead(report),
+        tiles=_tiles(report),
     )
-    environment.filters |= {
-        "bytes": format_bytes,
-        "bitrate": format_bitrate,
-        "score": format_score,
-        "gain": format_gain,
-        "seconds": format_seconds,
-        "base64": lambda data: base64.b64encode(data).decode(),
+
+
+def over_time(scores: dict[str, Comparison]) -> list[Block]:
+    """Every metric of each frame, by name of the video, as charts; they share their times."""
+    charts = []
+    times = [float(time) for time in next(iter(scores.values())).times]
+    for metric, words in METRICS.items():
+        columns = {name: values for name, comparison in scores.items() if (values := comparison.values(metric))}
+        if columns:
+            charts.append(Chart(words.label, plot(times, columns), x="s", y=words.unit))
+    return [Charts(charts)] if charts else []
+
+
+def what_is_measured(scores: dict[str, Comparison]) -> list[Block]:
+    """Folded away: the metrics in words, and their pooled figures; open: what is missing."""
+    missing = {metric: reason for comparison in scores.values() for metric, reason in comparison.missing.items()}
+    columns = [Column("mean", 4), Column("harmonic mean", 4), Column("5th percentile", 4), Column("worst frame", 4)]
+    rows = []
+    for metric, words in METRICS.items():
+        for name, comparison in scores.items():
+            pooled = comparison.pooled(metric)
+            if pooled:
+                figures = (pooled.mean, pooled.harmonic_mean, pooled.percentile_5, pooled.minimum)
+                cells = [format_score(value, metric) for value in figures]
+                rows.append(Row(name, cells, group=f"{words.label} {words.unit}".strip()))
+    meanings = Facts({words.label: words.meaning for metric, words in METRICS.items() if _known(metric, scores)})
+    return [
+        *(Text(f"No {METRICS[metric].label}: {reason}.") for metric, reason in missing.items()),
+        Details(
+            "What is measured, and the worst frames",
+            [
+                meanings,
+                Text(f"Identical frames count as {PSNR_CAP:g} dB. SSIM: 11×11 Gaussian window, sigma 1.5."),
+                Table(columns, rows),
+            ],
+        ),
+    ]
+
+
+def _known(metric: str, scores: dict[str, Comparison]) -> bool:
+    return any(comparison.values(metric) for comparison in scores.values())
+
+
+def _lead(report: RoundtripReport) -> str:
+    small = report.compressed
+    asked = f"CRF {small.crf:g}" if small.crf is not None else f"quality {small.quality:g}"
+    side = "" if small.scale == 1 else f" and {small.scale} of the side"
+    return (
+        f"Compressed from {format_bytes(report.source.size_bytes)} to {format_bytes(small.size_bytes)} with {small.codec} "
+        f"at {asked}{side}, then restored to {report.restored.width}×{report.restored.height}."
+    )
+
+
+def _tiles(report: RoundtripReport) -> list[tuple[str, str, Tone]]:
+    restored, gain = report.restored_scores.pooled(HEADLINE_METRIC), report.gain(HEADLINE_METRIC)
+    tone: Tone = "" if not gain else "good" if gain > 0 else "bad"
+    return [
+        ("smaller by", f"{report.ratio:.1f}×", ""),
+        ("compressed size", format_bytes(report.compressed.size_bytes), ""),
+        ("bitrate", format_bitrate(report.compressed.bitrate), ""),
+        ("bits per original pixel", _bits_per_pixel(report.compressed, report.pixels), ""),
+        ("PSNR-Y restored", format_score(restored.mean if restored else None, HEADLINE_METRIC, unit=True), ""),
+        (f"gain over {report.baseline_label}", format_gain(gain, HEADLINE_METRIC, unit=True), tone),
+    ]
+
+
+def _quality(report: RoundtripReport) -> list[Block]:
+    """One row a metric: both means, the better of them as shown in bold, and the gain."""
+    rows = []
+    for metric, words in METRICS.items():
+        pooled = [scores.pooled(metric) for scores in (report.bicubic_scores, report.restored_scores)]
+        if not any(pooled) and metric not in report.restored_scores.missing:
+            continue
+        shown = [format_score(value.mean if value else None, metric) for value in pooled]
+        gain = report.gain(metric)
+        better = "" if gain is None or shown[0] == shown[1] else "good" if gain > 0 else "bad"
+        cells = [Cell(shown[0], best=better == "bad"), Cell(shown[1], best=better == "good")]
+        rows.append(Row(words.label, [*cells, Cell(format_gain(gain, metric), tone=better)], note=words.unit))
+    columns = [Column(report.baseline_label), Column(RESTORED_LABEL), Column("gain")]
+    table = Table(columns, rows, corner=f"mean of {len(report.restored_scores.scores)} frames")
+    scores = {report.baseline_label: report.bicubic_scores, RESTORED_LABEL: report.restored_scores}
+    return [table, *what_is_measured(scores)]
+
+
+def _pictures(report: RoundtripReport, crops: Sequence[CropRow]) -> list[Block]:
+    if not crops:
+        return []
+    words = f"Where the original has most detail, every pixel enlarged {crops[0].zoom} times, nothing interpolated."
+    blocks: list[Block] = [Text(words)]
+    for row in crops:
+        gain = format_gain(row.pick.value, HEADLINE_METRIC, unit=True)
+        title = f"{row.pick.label.capitalize()} gain: frame {row.pick.frame}, {gain} PSNR-Y"
+        blocks.append(Compare(row, title, report.baseline_label, RESTORED_LABEL))
+    return blocks
+
+
+def _files(report: RoundtripReport) -> list[Block]:
+    videos = {"original": report.source, "compressed": report.compressed, "restored": report.restored}
+    lines = {
+        "name": [file.name for file in videos.values()],
+        "codec": [file.codec for file in videos.values()],
+        "pixels": [f"{file.width}×{file.height}" for file in videos.values()],
+        "frames": [str(file.frames) for file in videos.values()],
+        "duration": [format_seconds(float(file.duration)) for file in videos.values()],
+        "file size": [format_bytes(file.size_bytes) for file in videos.values()],
+        "video stream alone": [format_bytes(file.video_bytes) for file in videos.values()],
+        "bitrate": [format_bitrate(file.bitrate) for file in videos.values()],
+        "bits per original pixel": [_bits_per_pixel(file, report.pixels) for file in videos.values()],
     }
-    bicubic, restored = report.bicubic_scores, report.restored_scores
-    times = [float(time) for time in bicubic.times]
-    columns = {"bicubic": bicubic.values(HEADLINE_METRIC), "restored": restored.values(HEADLINE_METRIC)}
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        version=VERSION,
-        files={"original": report.source, "compressed": report.compressed, "restored": report.restored},
-        bpp=lambda file: _bits_per_pixel(file, report.pixels),
-        rows=_metric_rows(report),
-        missing=bicubic.missing | restored.missing,
-        plot=plot(times, columns),
-        crops=crops,
-        cap=PSNR_CAP,
-        timings=report.timings.to_json(report.source.frames),
+    alone = f" The video stream alone is {report.video_ratio:.1f} times smaller." if report.video_ratio else ""
+    note = (
+        "Bitrate and bits per pixel count the whole file, headers and audio included; pixels are the original's width × height × "
+        f"frames for every file.{alone}"
     )
+    return [Table([Column(label) for label in videos], [Row(name, values) for name, values in lines.items()]), Text(note)]
 
 
-def format_bytes(count: int | None) -> str:
-    """Decimal units: `1.23 MB`."""
-    if count is None:
-        return "–"
-    value, unit = float(count), "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if value < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{count} bytes" if unit == "bytes" else f"{value:.3g} {unit}" if value < 100 else f"{value:.0f} {unit}"
+def _timings(report: RoundtripReport) -> Table:
+    timings = report.timings.to_json(report.source.frames)
+    rows = []
+    for part in ("compress", "restore", "evaluate"):
+        rate = timings["fps"][part]
+        rows.append(Row(part, [format_seconds(timings[f"{part}_s"]), f"{rate:.3g}" if rate else None]))
+    return Table([Column("time"), Column("frames/s")], rows)
 
 
-def format_bitrate(bits_per_second: float | None) -> str:
-    """`820 kbit/s` or `1.23 Mbit/s`."""
-    if bits_per_second is None:
-        return "–"
-    if bits_per_second < 1e6:
-        return f"{bits_per_second / 1e3:.3g} kbit/s"
-    return f"{bits_per_second / 1e6:.3g} Mbit/s" if bits_per_second < 1e8 else f"{bits_per_second / 1e6:.0f} Mbit/s"
-
-
-def format_score(value: float | None, metric: str, *, unit: bool = False) -> str:
-    """A metric's value with the digits that mean something."""
-    if value is None:
-        return "–"
-    kind = METRICS[metric]
-    return f"{value:.{kind.digits}f}" + (f" {kind.unit}" if unit and kind.unit else "")
-
-
-def format_gain(value: float | None, metric: str, *, unit: bool = False) -> str:
-    """A difference, always with its sign."""
-    if value is None:
-        return "–"
-    shown = format_score(abs(value), metric, unit=unit)
-    return f"{'−' if value < 0 else '+'}{shown}"
-
-
-def format_seconds(seconds: float) -> str:
-    """`4.2 s` or `12 min 30 s`."""
-    if seconds < 100:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"
+def _in_words(file: VideoFile) -> str:
+    return f"{file.codec}, {file.width}×{file.height}, {file.frames} frames, {format_bytes(file.size_bytes)}"
 
 
 def _bits_per_pixel(file: VideoFile, pixels: int) -> str:
     return f"{8 * file.size_bytes / pixels:.3g}"
-
-
-def _metric_rows(report: RoundtripReport) -> list[dict[str, Any]]:
-    """One row a metric: label, meaning, pooled figures of both videos, gain, which mean is the better as shown."""
-    rows = []
-    for name, metric in METRICS.items():
-        bicubic, restored = report.bicubic_scores.pooled(name), report.restored_scores.pooled(name)
-        shown = [format_score(pooled.mean if pooled else None, name) for pooled in (bicubic, restored)]
-        gain = report.gain(name)
-        best = "" if gain is None or shown[0] == shown[1] else "restored" if gain > 0 else "bicubic"
-        pooled: Mapping[str, Any] = {"bicubic": bicubic, "restored": restored}
-        rows.append({"name": name, "metric": metric, "pooled": pooled, "gain": gain, "best": best})
-    return rows
-
-
-def _write(path: Path, data: bytes) -> Path:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputNotWritable(
-            f"{path} can't be written: {error.strerror or error}", hint="Check the folder, its permissions and the free space."
-        ) from error
-    return path

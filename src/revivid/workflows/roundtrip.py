@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import CorruptWeights, MissingWeights, OutputExists, OutputNotWritable, PartialResult, UnreachableTarget, UsageError
 from ..evaluation.compare import Comparison, frame_gains, nearest_in_time
 from ..evaluation.crops import CropRow, choose_frames, crop_row, extract_frames
-from ..evaluation.machine import describe_machine
+from ..evaluation.machine import describe_machine, file_hash
 from ..evaluation.model import CompressedFile, RoundtripReport, Timings, VideoFile
 from ..evaluation.report import HEADLINE_METRIC, write_report
 from ..learned.writer import SUFFIX as BVC_SUFFIX
@@ -259,6 +259,7 @@ def _source_file(original: Reader, scores: Comparison, frames: int) -> VideoFile
         frames=frames,
         duration=info.duration if whole and info.duration else measured_span,
         size_bytes=info.size_bytes,
+        sha256=file_hash(original.path),
     )
 
 
@@ -272,6 +273,7 @@ def _file(result: JobResult, codec: str) -> dict[str, Any]:
         "duration": Fraction(result.duration).limit_denominator(1_000_000),
         "size_bytes": result.size_bytes,
         "video_bytes": result.video_bytes,
+        "sha256": file_hash(result.output),
     }
 
 
