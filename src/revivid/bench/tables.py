@@ -172,14 +172,12 @@ def _speeds(session: Session, task: Task, baselines: Sequence[Arm], weights: Seq
     source = read_source(clip.name, clip.master, frames, clip.cache)
     sample = timed_sample(task, source, frames)
     setting = task.setting(task.timed)
-    arms = [arm for arm in baselines if arm.name in setting.baselines and setting.baselines[arm.name].timed]
-    speeds = {
-        arm.name: speed_of(task, arm, sample, 1 if arm.weights is None else repeats)
-        for arm in (*arms, *network_arms(setting, weights))
-    }
+    arms = [arm for arm in _arms(setting, baselines, weights) if arm.weights is not None or setting.baselines[arm.name].timed]
+    speeds = {arm.name: speed_of(task, arm, sample, 1 if arm.weights is None else repeats) for arm in arms}
     if task is TABLES[1].task:
         large = replace(source, clip=resize(source.clip, *SIZE))
-        speeds |= {encoder.name: _coding_speed(encoder, large) for encoder in task.settings}
+        encoders = [setting for setting in task.settings if setting.quick or not quick]
+        speeds |= {encoder.name: _coding_speed(encoder, large) for encoder in encoders}
     for name, speed in speeds.items():
         session.say(f"{task.name}, {name}: {speed['ms']:g} ms a frame")
     return speeds

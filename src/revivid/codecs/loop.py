@@ -7,6 +7,7 @@ Training needs this thousands of times on short clips, so no container and no fi
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -68,6 +69,7 @@ def _encode(clip: Clip, settings: LoopSettings) -> list[av.Packet]:
     encoder.framerate, encoder.time_base = rate, 1 / rate
     encoder.thread_count = settings.threads
     encoder.options = _options(settings, clip.width)
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to stderr past libavutil's log; 1 leaves errors only
     packets: list[av.Packet] = []
     try:
         with kept_priority():
