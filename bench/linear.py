@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from revivid import networks
-from revivid.networks.kernelnet import BORROWED, KernelNet
+from revivid.networks.kernelnet import KernelNet
+from revivid.networks.registered import BORROWED
 from revivid.train.data import Scene, load
 from revivid.weights import embedded
 

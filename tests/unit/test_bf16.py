@@ -25,6 +25,7 @@ CASES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "denoisenet": ({"widths": [16, 24], "encoder": [1], "middle": 1, "decoder": [1], "reach": 1}, (3, 32, 32)),
     "compactinterp": ({"widths": [16, 16, 16, 16], "depths": [1, 1, 1, 1]}, _PAIR),
     "compactsr": ({"channels": 16, "layers": 2}, (1, 32, 32)),
+    "lumavsr": ({"channels": 16, "layers": 2, "reach": 1}, (3, 32, 32)),
     "lumasr": ({"channels": 16, "layers": 2}, (1, 32, 32)),
     "edvr": ({"num_feat": 8, "deformable_groups": 2, "num_extract_block": 1, "num_reconstruct_block": 1}, (1, 5, 3, 16, 16)),
     "estrnn": ({}, (1, 5, 3, 16, 16)),

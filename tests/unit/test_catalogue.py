@@ -15,7 +15,7 @@ from revivid.weights import catalogue
 ENTRIES = catalogue.entries()
 #: Networks of our own, whose weights are inside the package if anywhere, and Gao's, of which none are to be had.
 OWN = {"bvc", "bvc_cascade", "cellnet", "compactinterp", "compactsr", "deartifactnet", "deblurnet", "denoisenet"}
-OWN |= {"gao", "lumasr", "refinenet"}
+OWN |= {"gao", "intra", "lumasr", "lumavsr", "refinenet"}
 
 
 def test_every_published_network_has_entries():

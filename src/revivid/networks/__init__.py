@@ -44,6 +44,7 @@ TABLE = {
     "ifrnet_s": "ifrnet:IFRNetS",
     "intra": "intra:Intra",
     "lumasr": "lumasr:LumaSR",
+    "lumavsr": "lumavsr:LumaVSR",
     "refinenet": "refinenet:RefineNet",
     "rife": "rife:RIFE",
     "srvgg": "srvgg:SRVGGNetCompact",

@@ -39,7 +39,7 @@ class CompactSR(PlanesSR):
             luma_filters=cell_filters(scale),
         )
 
-    def _view(self, y: Tensor, uv: Tensor) -> tuple[Tensor, Tensor]:
+    def _view(self, y: Tensor, uv: Tensor, *_guide: Tensor) -> tuple[Tensor, Tensor]:
         height, width = y.shape[-2:]
         cells = F.pixel_unshuffle(F.pad(y, (2, 2 + width % 2, 2, 2 + height % 2), mode="replicate"), 2)
         return torch.cat([cells, F.pad(uv, (1, 1, 1, 1), mode="replicate")], dim=1), cells

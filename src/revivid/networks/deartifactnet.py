@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..layers.blending import bring
 from .kernelnet import KernelNet, Samples, shape_of
+from .registered import around
 
 #: Mean differences over 5x5 pixels, in parts of the range, from which a brought frame no longer agrees.
 _AGREES = 0.01
@@ -72,11 +73,6 @@ class DeartifactNet(KernelNet):
             cells = motion[:, 2 * distance - 2 : 2 * distance] * distance
             found += (end - middle for end in bring(before, after, cells.contiguous(), 2, 0.5))
         return torch.cat(found, 1)
-
-
-def around(values: Tensor) -> Tensor:
-    """Means over 5x5 pixels."""
-    return F.avg_pool2d(F.pad(values, (2, 2, 2, 2), mode="replicate"), 5, 1)
 
 
 def pairs(plane: Tensor) -> Tensor:

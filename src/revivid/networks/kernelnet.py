@@ -20,10 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .cellnet import CELL, CellNet, in_cells, in_codes
-from .compactinterp import CELLS, CompactInterp, reduction
+from .compactinterp import CompactInterp
+from .registered import BORROWED, motion_between
 
-#: Weights of the package that training takes for parts of it.
-BORROWED = {"motion": "compactinterp-x2"}
 #: In how many pixels per frame a network is told motion.
 _UNIT = 16
 
@@ -104,20 +103,11 @@ class KernelNet(CellNet, ABC):
 
         x and y by the frames next to it, then by those two frames away, and so on. `y` (N,T,H,W), 0 to `peak`, is of whole frames.
         """
-        return torch.cat([self._motion(y, distance, peak) for distance in range(1, self.reach + 1)], 1)
+        return torch.cat([motion_between(self.motion, y, distance, peak) for distance in range(1, self.reach + 1)], 1)
 
     @abstractmethod
     def seen(self, y: Tensor, uv: Tensor, motion: Tensor, strength: Tensor, /) -> Samples:
         """The samples of frames with even sides, in float32. Of luma (N,T,H,W), chroma (N,2T,h,w), what `guide` says, (N,)."""
-
-    @torch.no_grad()
-    def _motion(self, y: Tensor, distance: int, peak: float) -> Tensor:
-        ends = y[:, [self.reach - distance, self.reach + distance]].float()
-        with torch.autocast(y.device.type, enabled=False):
-            field = self.motion.field(ends, 0.5, peak)[:, :2]
-        cell = CELLS[-1] * reduction(ends)
-        motion = F.interpolate(field, scale_factor=cell / 2, mode="bilinear") * (cell / (2 * distance))
-        return motion[..., : -(-y.shape[-2] // 2), : -(-y.shape[-1] // 2)]
 
 
 def shape_of(motion: Tensor) -> Tensor:

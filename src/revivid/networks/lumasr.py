@@ -40,7 +40,7 @@ class LumaSR(PlanesSR):
             luma_filters=sample_filters(scale),
         )
 
-    def _view(self, y: Tensor, uv: Tensor) -> tuple[Tensor, Tensor]:
+    def _view(self, y: Tensor, uv: Tensor, *_guide: Tensor) -> tuple[Tensor, Tensor]:
         height, width = y.shape[-2:]
         chroma = F.interpolate(uv, scale_factor=2.0, mode="nearest")[..., :height, :width]
         seen = torch.cat([y, chroma], dim=1).contiguous(memory_format=torch.channels_last)

@@ -27,7 +27,7 @@ MAX_CRF = 51.0
 
 
 class PlanesSR(nn.Module, ABC):
-    """Super-resolution of single frames that came out of a video encoder, told by how much they were compressed.
+    """Super-resolution of what came out of a video encoder, told by how much it was compressed.
 
     `cell`: luma samples per position of the features and direction. Subclasses give stem, chroma head, the bicubic filters of a
     position's luma and the `_view` of the planes that these belong to. With its zero-initialised heads the untrained network is
@@ -36,6 +36,8 @@ class PlanesSR(nn.Module, ABC):
 
     luma_filters: Tensor
     chroma_filters: Tensor
+    #: Frames before and after the one that is upscaled.
+    reach = 0
 
     def __init__(
         self, scale: int, channels: int, layers: int, *, cell: int, stem: nn.Conv2d, chroma_head: nn.Conv2d, luma_filters: Tensor
@@ -68,38 +70,41 @@ class PlanesSR(nn.Module, ABC):
             licence="Apache-2.0",
         )
 
-    def forward(self, y: Tensor, uv: Tensor, crf: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, y: Tensor, uv: Tensor, crf: Tensor, *guide: Tensor) -> tuple[Tensor, Tensor]:
         """Upscale planes of code value / peak.
 
-        `y` (N,1,H,W), `uv` (N,2,ceil(H/2),ceil(W/2)), `crf` (N,) in 0..51. Returns (N,1,sH,sW) and (N,2,sH/2,sW/2), not
-        clamped: the kernel overshoots at edges. Raises `ShapeError` where the planes don't fit each other.
+        `y` (N,T,H,W) with T = 2 reach + 1 frames, `uv` (N,2T,ceil(H/2),ceil(W/2)) as U V U V ..., `crf` (N,) in 0..51; `guide`:
+        see `Traits.guided`. Returns (N,1,sH,sW) and (N,2,sH/2,sW/2), not clamped: the kernel overshoots at edges. Raises
+        `ShapeError` where the planes don't fit each other.
         """
-        luma, chroma = self._phases(y, uv, crf)
+        luma, chroma = self._phases(y, uv, crf, *guide)
         return self._assemble(luma, chroma, y.shape[-2:])
 
-    def restore(self, y: Tensor, uv: Tensor, crf: Tensor, bit_depth: int = 8) -> tuple[Tensor, Tensor]:
+    def restore(self, y: Tensor, uv: Tensor, crf: Tensor, bit_depth: int = 8, *guide: Tensor) -> tuple[Tensor, Tensor]:
         """`forward` from integer code values to integer code values: uint8 at 8 bits, uint16 above."""
         peak = (1 << bit_depth) - 1
         # int16 holds 15 bits and, unlike uint16, can be shuffled; rounding half up comes from truncating the +0.5.
         dtype = torch.uint8 if bit_depth == 8 else torch.int16
-        phases = self._phases(y.float() / peak, uv.float() / peak, crf)
+        phases = self._phases(y.float() / peak, uv.float() / peak, crf, *guide)
         luma, chroma = (part.mul_(peak).add_(0.5).clamp_(0, peak).to(dtype) for part in phases)
         planes = self._assemble(luma, chroma, y.shape[-2:])
         return planes if bit_depth == 8 else (planes[0].view(torch.uint16), planes[1].view(torch.uint16))
 
     @abstractmethod
-    def _view(self, y: Tensor, uv: Tensor) -> tuple[Tensor, Tensor]:
+    def _view(self, y: Tensor, uv: Tensor, *guide: Tensor) -> tuple[Tensor, Tensor]:
         """What the stem sees, and the luma that `luma_filters` take, padded as they need it."""
 
-    def _phases(self, y: Tensor, uv: Tensor, crf: Tensor) -> tuple[Tensor, Tensor]:
+    def _phases(self, y: Tensor, uv: Tensor, crf: Tensor, *guide: Tensor) -> tuple[Tensor, Tensor]:
         """All output samples of each position as channels, float32: luma (cell * scale)^2; U scale^2, then V scale^2."""
-        height, width = y.shape[-2:]
-        if y.shape[1] != 1 or uv.shape != (y.shape[0], 2, -(-height // 2), -(-width // 2)) or crf.shape != y.shape[:1]:
+        frames, (height, width) = 2 * self.reach + 1, y.shape[-2:]
+        chroma_shape = (len(y), 2 * frames, -(-height // 2), -(-width // 2))
+        if y.shape[1] != frames or uv.shape != chroma_shape or crf.shape != y.shape[:1]:
             raise ShapeError(
                 f"{type(self).__name__} got y {tuple(y.shape)}, uv {tuple(uv.shape)}, crf {tuple(crf.shape)}",
-                hint="It wants y (N,1,H,W), uv (N,2,ceil(H/2),ceil(W/2)) and crf (N,).",
+                hint=f"It wants y (N,{frames},H,W), uv (N,{2 * frames},ceil(H/2),ceil(W/2)) and crf (N,).",
             )
-        seen, padded = self._view(y, uv)
+        seen, padded = self._view(y, uv, *guide)
+        uv = uv[:, 2 * self.reach : 2 * self.reach + 2]
         film = self.condition(crf[:, None] / MAX_CRF)[..., None, None]
         features = conv_film_leaky_relu(self.stem, seen - 0.5, film, SLOPE)
         deeper = features
