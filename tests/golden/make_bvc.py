@@ -1,6 +1,9 @@
-"""Makes the golden BVC stream and what it must decode to: `python tests/golden/make_bvc.py`. Run once; the files are committed.
+"""Makes the golden BVC streams and what they must decode to: `python tests/golden/make_bvc.py golden|learned|compact`, once each;
+the files are committed.
 
-The latents are drawn at random from tables of different widths (one channel has a single symbol), so no network is involved.
+golden, learned: integers drawn at random from tables of different widths (one channel has a single symbol), so no network is
+involved; learned has keyframes of the picture autoencoder. compact: a moving pattern, coded by the package's model of that time,
+whose tables are kept beside the stream.
 """
 
 from __future__ import annotations
@@ -8,15 +11,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from revivid.codecs.bvc import gop, keyframe
 from revivid.codecs.bvc.entropy import LatentCoder, Tables
-from revivid.codecs.bvc.header import Header
-from revivid.codecs.bvc.records import RecordWriter
+from revivid.codecs.bvc.header import Header, IntraModel
+from revivid.codecs.bvc.picture import PictureCoder
+from revivid.codecs.bvc.records import RecordReader, RecordWriter
 from revivid.types import ColorSpec
 
 FOLDER = Path(__file__).parent / "bvc"
@@ -24,6 +30,11 @@ WIDTH, HEIGHT, PADDED = 180, 120, (192, 128)
 SHAPES = ((3, 8, 12), (4, 8, 12))
 #: (first symbol, number of symbols, how fast chances fall) of each channel.
 MOTION = ((-3, 7, 0.6), (0, 1, 1.0), (-20, 41, 5.0))
+COARSE = ((-3, 7, 1.0), (-40, 81, 9.0))
+CLASSES = ((0, 3, 2.0),)
+FINE = (((-1, 3, 0.2), (0, 1, 1.0), (-2, 5, 0.5)), ((-6, 13, 2.0),) * 3, ((-60, 121, 20.0), (-9, 19, 3.0), (-30, 61, 9.0)))
+KEY_SHAPES = ((2, 2, 3), (3, 4, 6))
+PARTS = ("coarse", "classes", "fine")
 RESIDUAL = ((-1, 3, 0.1), (-63, 127, 20.0), (5, 2, 0.3), (-10, 21, 0.05))
 
 
@@ -50,7 +61,7 @@ def sha256(*arrays: np.ndarray) -> str:
     return hashlib.sha256(b"".join(array.astype("<i4").tobytes() for array in arrays)).hexdigest()
 
 
-def main() -> None:
+def golden() -> None:
     generator = np.random.default_rng(5)
     coder = LatentCoder(tables(MOTION), tables(RESIDUAL), *SHAPES)
     header = Header(
@@ -72,12 +83,75 @@ def main() -> None:
         writer.side(b"beside" * (1 - number))
         groups.append({"shown": shown, "key_crc": frames[0].crc, "latents": [sha256(*pair) for pair in latents]})
     writer.finish(5006)
+    stored = [plain(t) for t in (coder.motion, coder.residual)]
+    write("golden", written, {"size": [WIDTH, HEIGHT], "padded": PADDED, "shapes": SHAPES, "tables": stored, "groups": groups})
+
+
+def learned() -> None:
+    """A group of two keyframes' worth: one alone, one with a predicted frame behind it."""
+    generator = np.random.default_rng(6)
+    coder = LatentCoder(tables(MOTION), tables(RESIDUAL), *SHAPES)
+    keys = PictureCoder(tables(COARSE), tables(CLASSES), tuple(map(tables, FINE)), *KEY_SHAPES)
+    header = Header(
+        WIDTH, HEIGHT, ColorSpec(1, 1, 1, False, 8), Fraction(25), Fraction(1, 25), "golden", hashlib.sha256(b"golden").digest(),
+        coder.tables_crc(), quality=2.0, gop=2, intra=IntraModel("keys", hashlib.sha256(b"keys").digest(), keys.tables_crc()),
+    )  # fmt: skip
+    written = bytearray()
+    writer = RecordWriter(written.extend, header)
+    groups = []
+    for shown in ([gop.Shown(0, 1), gop.Shown(1, 1)], [gop.Shown(2, 1)]):
+        coarse, fine = drawn(keys.coarse, KEY_SHAPES[0], generator), np.zeros(KEY_SHAPES[1], np.int32)
+        classes = drawn(keys.classes, (1, *KEY_SHAPES[1][1:]), generator)
+        classes[classes == 2 * len(groups)] = 1  # a class that no place has in either keyframe
+        for number, of in enumerate(keys.fine):
+            places = classes[0] == number
+            fine[:, places] = drawn(of, (of.channels, int(places.sum())), generator)
+        pairs = [[drawn(t, s, generator) for t, s in zip((coder.motion, coder.residual), SHAPES, strict=True)] for _ in shown[1:]]
+        frames = [keys.encode(coarse, classes, fine), *(coder.encode(*pair) for pair in pairs)]
+        writer.gop(gop.to_bytes(shown, frames), len(shown), shown[0].pts)
+        latents = [sha256(coarse, classes, fine), *(sha256(*pair) for pair in pairs)]
+        groups.append({"shown": shown, "latents": latents})
+    writer.finish(3)
+    stored = {name: list(map(plain, getattr(keys, name))) if name == "fine" else plain(getattr(keys, name)) for name in PARTS}
+    said = {"size": [WIDTH, HEIGHT], "tables": [plain(coder.motion), plain(coder.residual)], "shapes": SHAPES, "groups": groups}
+    write("learned", written, said | {"keys": stored, "key_shapes": KEY_SHAPES})
+
+
+def plain(of: Tables) -> dict[str, list[Any]]:
+    return {name: getattr(of, name).tolist() for name in ("cdf", "offset", "length")}
+
+
+def write(name: str, stream: bytes, said: dict[str, Any]) -> None:
     FOLDER.mkdir(exist_ok=True)
-    (FOLDER / "golden.bvc").write_bytes(written)
-    stored = [{name: getattr(t, name).tolist() for name in ("cdf", "offset", "length")} for t in (coder.motion, coder.residual)]
-    said = {"size": [WIDTH, HEIGHT], "padded": PADDED, "shapes": SHAPES, "tables": stored, "groups": groups}
-    (FOLDER / "golden.json").write_text(json.dumps(said) + "\n", encoding="utf-8")
+    (FOLDER / f"{name}.bvc").write_bytes(stream)
+    (FOLDER / f"{name}.json").write_text(json.dumps(said) + "\n", encoding="utf-8")
+
+
+def compact() -> None:
+    sys.path.insert(0, str(FOLDER.parents[1]))
+    from revivid.learned import model
+    from revivid.learned.writer import BvcEncoding, BvcWriter
+    from revivid.media.write import Target
+    from tiny_bvc import moving_clip
+
+    chosen, clip = model.load(), moving_clip(5, 120, 60, cut_at=3)
+    FOLDER.mkdir(exist_ok=True)
+    encoding = BvcEncoding("bvc", model=chosen, quality=5, gop=3)
+    target = Target(clip.width, clip.height, clip.color, Fraction(25), Fraction(1, 25))
+    with BvcWriter(FOLDER / "compact.bvc", target, encoding, overwrite=True) as writer:
+        writer.write(clip)
+    coder = chosen.coder(clip.width, clip.height, 5.0)
+    latents = []
+    with (FOLDER / "compact.bvc").open("rb") as stream:
+        for record in RecordReader(stream, "compact.bvc"):
+            group = gop.GopReader(record.payload, record.frames)
+            group.frame()
+            latents += [sha256(*coder.decode(group.frame())) for _ in group.shown[1:]]
+    parts = {"motion": coder.motion, "residual": coder.residual}
+    stored = {f"{name}_{field}": getattr(of, field) for name, of in parts.items() for field in ("cdf", "offset", "length")}
+    shapes = {"motion_shape": np.array(coder.motion_shape), "residual_shape": np.array(coder.residual_shape)}
+    np.savez_compressed(FOLDER / "compact.npz", latents=np.array(latents), **stored, **shapes)
 
 
 if __name__ == "__main__":
-    main()
+    {"golden": golden, "learned": learned, "compact": compact}[sys.argv[1]]()

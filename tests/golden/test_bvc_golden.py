@@ -1,6 +1,6 @@
-"""The golden BVC stream decodes to the same integers for ever, with our decoder and with one that knows only docs/FORMAT.md.
+"""The golden BVC streams decode to the same integers for ever, with our decoder and with one that knows only docs/FORMAT.md.
 
-`make_bvc.py` made the stream. The second decoder shares no line with the package: it is what another person would write.
+`make_bvc.py` made them. The second decoder shares no line with the package: it is what another person would write.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ import numpy as np
 from revivid.codecs.bvc import keyframe
 from revivid.codecs.bvc.entropy import LatentCoder, Tables
 from revivid.codecs.bvc.gop import GopReader
+from revivid.codecs.bvc.picture import PictureCoder
 from revivid.codecs.bvc.records import GOP, RecordReader
+from revivid.learned.reader import BvcReader
+from revivid.types import join
+from revivid.weights import embedded
 
 FOLDER = Path(__file__).parent / "bvc"
 STREAM = (FOLDER / "golden.bvc").read_bytes()
@@ -171,3 +175,75 @@ def test_the_range_decoder_by_the_book_agrees_on_any_bytes() -> None:
     book = latent_by_the_book(RangeDecoder(data), SAID["tables"][1], [4, 2, 2], [False] * 4)
     ours = constriction.stream.queue.RangeDecoder(np.frombuffer(data, "<u4").astype(np.uint32))  # pyright: ignore
     assert golden_coder().residual.decode(ours, (4, 2, 2), np.zeros(4, bool)).reshape(-1).tolist() == book
+
+
+LEARNED: dict[str, Any] = json.loads((FOLDER / "learned.json").read_text(encoding="utf-8"))
+
+
+def tables_of(said: dict[str, Any]) -> Tables:
+    return Tables(*(np.array(said[key], np.int32) for key in ("cdf", "offset", "length")))
+
+
+def test_learned_keyframes() -> None:
+    """Version 2, by our decoder and by the book."""
+    stream = (FOLDER / "learned.bvc").read_bytes()
+    keys = LEARNED["keys"]
+    coarse, classes, fine = tables_of(keys["coarse"]), tables_of(keys["classes"]), tuple(map(tables_of, keys["fine"]))
+    coder = PictureCoder(coarse, classes, fine, *(tuple(shape) for shape in LEARNED["key_shapes"]))
+    records = RecordReader(io.BytesIO(stream), "learned.bvc")
+    assert records.header.intra is not None
+    assert records.header.intra.tables == coder.tables_crc()
+    assert int.from_bytes(stream[8:10], "little") == 2
+    for record, said in zip(records, LEARNED["groups"], strict=True):
+        frame = GopReader(record.payload, record.frames).frame()
+        latents = coder.decode(frame)
+        assert sha256(*latents) == said["latents"][0]
+        assert coder.encode(*latents) == frame
+        integers = b"".join(struct.pack("<i", n) for latent in keyframe_by_the_book(frame.data) for n in latent)
+        assert zlib.crc32(integers) == frame.crc
+        assert hashlib.sha256(integers).hexdigest() == said["latents"][0]
+
+
+def keyframe_by_the_book(data: bytes) -> list[list[int]]:
+    """Section 6: coarse, classes, then the places of each class."""
+    keys, (coarse_shape, fine_shape) = LEARNED["keys"], LEARNED["key_shapes"]
+    parts = [keys["coarse"], keys["classes"], *keys["fine"]]
+    counts = [len(part["offset"]) for part in parts]
+    flags = [bool(data[i // 8] >> i % 8 & 1) for i in range(sum(counts))]
+    coder = RangeDecoder(data[-(-sum(counts) // 8) :])
+    coarse = latent_by_the_book(coder, keys["coarse"], coarse_shape, flags[: counts[0]])
+    classes = latent_by_the_book(coder, keys["classes"], [1, *fine_shape[1:]], flags[counts[0] : counts[0] + 1])
+    area, done = fine_shape[1] * fine_shape[2], counts[0] + 1
+    fine = [0] * (fine_shape[0] * area)
+    for number, tables in enumerate(keys["fine"]):
+        places = [place for place in range(area) if classes[place] == number]
+        found = latent_by_the_book(coder, tables, [fine_shape[0], 1, len(places)], flags[done : done + fine_shape[0]])
+        done += fine_shape[0]
+        for index, value in enumerate(found):
+            fine[index // len(places) * area + places[index % len(places)]] = value
+    return [coarse, classes, fine]
+
+
+def test_a_stream_of_the_compact_model() -> None:
+    """It decodes to the same integers for ever, whatever model comes after; while that model is in the package, to pictures too."""
+    said = np.load(FOLDER / "compact.npz")
+    parts = (tuple(said[f"{name}_{key}"] for key in ("cdf", "offset", "length")) for name in ("motion", "residual"))
+    shapes = (tuple(said[f"{name}_shape"].tolist()) for name in ("motion", "residual"))
+    coder = LatentCoder(*(Tables(*part) for part in parts), *shapes)
+    records = RecordReader(io.BytesIO((FOLDER / "compact.bvc").read_bytes()), "compact.bvc")
+    assert records.header.tables == coder.tables_crc()
+    latents = []
+    for record in records:
+        group = GopReader(record.payload, record.frames)
+        assert keyframe.decode(group.frame(), 128, 64, 8).shape == (3, 64, 128)
+        for _ in group.shown[1:]:
+            frame = group.frame()
+            pair = coder.decode(frame)
+            assert coder.encode(*pair) == frame
+            latents.append(sha256(*pair))
+    assert latents == said["latents"].tolist()
+    assert len(latents) == 3
+    weights = embedded.folder() / "bvc-compact.safetensors"
+    if hashlib.sha256(weights.read_bytes()).digest() == records.header.sha256:
+        shown = join(list(BvcReader(FOLDER / "compact.bvc")))
+        assert len(shown) == 5

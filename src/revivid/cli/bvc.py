@@ -14,6 +14,12 @@ Preserve = Annotated[bool | None, typer.Option("--preserve", help="bvc: keep the
 Weights = Annotated[
     str | None, typer.Option("--bvc-weights", metavar="FILE", help="bvc: a model of one's own in place of the package's.")
 ]
+Intra = Annotated[
+    str | None, typer.Option("--intra", metavar="hevc|learned", help="bvc: what codes keyframes (default: hevc).")
+]
+IntraWeights = Annotated[
+    str | None, typer.Option("--intra-weights", metavar="FILE", help="bvc: an autoencoder of one's own in place of the package's.")
+]
 Conceal = Annotated[
     bool, typer.Option("--conceal", help="bvc: repeat the last good frame in place of damaged ones; exit code 7.")
 ]

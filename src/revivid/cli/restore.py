@@ -39,6 +39,7 @@ def restore(
     allow_damaged: common.AllowDamaged = False,
     conceal: bvc.Conceal = False,
     bvc_weights: bvc.Weights = None,
+    intra_weights: bvc.IntraWeights = None,
     yes: common.Yes = False,
     dry_run: common.DryRun = False,
     as_json: common.Json = False,

@@ -22,12 +22,55 @@ Quantise = Literal["round", "noise", "straight"]
 _TABLES_PER_STEP = 2
 
 
-class LatentCoder(nn.Module):
-    """`encoder`: (N, K, H, W) -> (N, channels, H/stride, W/stride); `decoder` back.
+class GainedCoder(nn.Module):
+    """What coders of a latent share: encoder, decoder and gain units.
 
-    `rates`: it serves the qualities 1 to that many; 1: a single one, without gain units. `tabled`: whether its integers are ever
-    sent. `spread`: ratio of the last quality's gain to the first one's at the start of training.
+    `encoder`: (N, K, H, W) -> (N, channels, H/stride, W/stride); `decoder` back.
+    `rates`: it serves the qualities 1 to that many; 1: a single one, without gain units. `spread`: ratio of the last quality's
+    gain to the first one's at the start of training.
     """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, channels: int, rates: int, *, spread: float = 4.0) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.channels, self.rates = encoder, decoder, channels, rates
+        if rates > 1:
+            steps = torch.linspace(-0.5, 0.5, rates)[:, None] * torch.log(torch.tensor(spread))
+            gain = steps.expand(rates, channels)
+            #: Logarithms by quality of: gain, inverse gain, width of the density.
+            self.log_gains = nn.Parameter(torch.stack((gain, -gain, -gain)))
+
+    def gains(self, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gain, inverse gain and width (N, C, 1, 1) for `quality` (N,)."""
+        if self.rates == 1:
+            one = torch.ones(len(quality), self.channels, 1, 1, device=quality.device)
+            return one, one, one
+        below, part = self.place(quality)
+        low, high = self.log_gains[:, below], self.log_gains[:, below + 1]
+        gain, inverse, width = torch.lerp(low, high, part[:, None].expand_as(low)).exp()[..., None, None].unbind()
+        return gain, inverse, width
+
+    def place(self, quality: Tensor) -> tuple[Tensor, Tensor]:
+        """The whole quality below each of `quality` (N,), counted from 0, and the part (N,) of the way to the next one."""
+        place = quality.clamp(1, self.rates) - 1
+        below = place.floor().clamp(max=self.rates - 2).long()
+        return below, place - below
+
+    @torch.no_grad()
+    def integers(self, x: Tensor, quality: float) -> Tensor:
+        """The rounded latent (C, h, w) int32 of one picture (1, K, H, W)."""
+        gain, _, _ = self.gains(torch.tensor([quality], device=x.device))
+        return torch.round(self.encoder(x).float() * gain)[0].to(torch.int32)
+
+    @torch.no_grad()
+    def reconstruct(self, symbols: Tensor, quality: float) -> Tensor:
+        """The decoder's picture (1, K, H, W) of integers (C, h, w)."""
+        _, inverse, _ = self.gains(torch.tensor([quality], device=symbols.device))
+        latent = symbols.to(inverse.dtype)[None] * inverse
+        return self.decoder(latent.contiguous(memory_format=torch.channels_last))
+
+
+class LatentCoder(GainedCoder):
+    """A coder whose channels have a density each. `tabled`: whether its integers are ever sent."""
 
     frequencies: Tensor
     offsets: Tensor
@@ -36,32 +79,14 @@ class LatentCoder(nn.Module):
     def __init__(
         self, encoder: nn.Module, decoder: nn.Module, channels: int, rates: int, *, tabled: bool = True, spread: float = 4.0
     ) -> None:
-        super().__init__()
-        self.encoder, self.decoder, self.channels, self.rates = encoder, decoder, channels, rates
+        super().__init__(encoder, decoder, channels, rates, spread=spread)
         self.density = FactorisedDensity(channels)
-        if rates > 1:
-            steps = torch.linspace(-0.5, 0.5, rates)[:, None] * torch.log(torch.tensor(spread))
-            gain = steps.expand(rates, channels)
-            #: Logarithms by quality of: gain, inverse gain, width of the density.
-            self.log_gains = nn.Parameter(torch.stack((gain, -gain, -gain)))
         if tabled:
             count = _TABLES_PER_STEP * (rates - 1) + 1
             self.register_buffer("frequencies", torch.zeros(count, channels, MAX_SYMBOLS, dtype=torch.int16))
             self.register_buffer("offsets", torch.zeros(count, channels, dtype=torch.int16))
             self.register_buffer("lengths", torch.zeros(count, channels, dtype=torch.int16))
             self.update_tables()
-
-    def gains(self, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Gain, inverse gain and width (N, C, 1, 1) for `quality` (N,)."""
-        if self.rates == 1:
-            one = torch.ones(len(quality), self.channels, 1, 1, device=quality.device)
-            return one, one, one
-        place = quality.clamp(1, self.rates) - 1
-        below = place.floor().clamp(max=self.rates - 2).long()
-        part = (place - below)[:, None]
-        low, high = self.log_gains[:, below], self.log_gains[:, below + 1]
-        gain, inverse, width = torch.lerp(low, high, part.expand_as(low)).exp()[..., None, None].unbind()
-        return gain, inverse, width
 
     def forward(
         self, x: Tensor, quality: Tensor, how: Quantise = "noise", noise: torch.Generator | None = None
@@ -72,30 +97,16 @@ class LatentCoder(nn.Module):
         the noisy latent; `round`: as in use.
         """
         gain, inverse, width = self.gains(quality)
-        scaled = self.encoder(x).float() * gain
-        if how == "round":
-            symbols = torch.round(scaled)
-            return self.decoder(symbols * inverse), self.density.bits(symbols, width).sum((1, 2, 3))
-        uniform = torch.rand(scaled.shape, generator=noise, device=scaled.device) - 0.5
-        noisy = scaled + uniform
-        used = scaled + (torch.round(scaled) - scaled).detach() if how == "straight" else noisy
-        return self.decoder(used * inverse), self.density.bits(noisy, width).sum((1, 2, 3))
+        used, counted = quantised(self.encoder(x).float() * gain, how, noise)
+        return self.decoder(used * inverse), self.density.bits(counted, width).sum((1, 2, 3))
 
     @torch.no_grad()
     def quantise(self, x: Tensor, quality: float) -> Tensor:
         """Integers (C, h, w) int16 of one picture (1, K, H, W), within the table of that quality."""
-        gain, _, _ = self.gains(torch.tensor([quality], device=x.device))
         tables = self.tables(quality)
         low = tables.offset.view(-1, 1, 1)
-        symbols = torch.round(self.encoder(x).float() * gain)[0].to(torch.int32)
+        symbols = self.integers(x, quality)
         return torch.minimum(torch.maximum(symbols, low), low + tables.length.view(-1, 1, 1) - 1).to(torch.int16)
-
-    @torch.no_grad()
-    def reconstruct(self, symbols: Tensor, quality: float) -> Tensor:
-        """The decoder's picture (1, K, H, W) of integers (C, h, w)."""
-        _, inverse, _ = self.gains(torch.tensor([quality], device=symbols.device))
-        latent = symbols.to(inverse.dtype)[None] * inverse
-        return self.decoder(latent.contiguous(memory_format=torch.channels_last))
 
     @torch.no_grad()
     def update_tables(self) -> None:
@@ -103,14 +114,31 @@ class LatentCoder(nn.Module):
         for step in range(len(self.frequencies)):
             quality = torch.tensor([1 + step / _TABLES_PER_STEP], device=self.frequencies.device)
             frequencies, low, length = self.density.table(self.gains(quality)[2].flatten())
-            # int16 holds what is above its range as negative numbers; `tables` undoes it.
-            self.frequencies[step] = frequencies.to(torch.int32).to(torch.int16)
+            self.frequencies[step] = stored(frequencies)
             self.offsets[step], self.lengths[step] = low.to(torch.int16), length.to(torch.int16)
 
     def tables(self, quality: float) -> Tables:
         """The integer tables for a quality: exact on every device, since they are read and not computed."""
         step = round((min(max(quality, 1.0), float(self.rates)) - 1) * _TABLES_PER_STEP)
-        frequencies = self.frequencies[step].to(torch.int32) & (TOTAL - 1)
-        longest = int(self.lengths[step].max())
-        cdf = torch.cumsum(frequencies[:, :longest], 1, dtype=torch.int32)
-        return Tables(torch.nn.functional.pad(cdf, (1, 0)), self.offsets[step].to(torch.int32), self.lengths[step].to(torch.int32))
+        return tables_of(self.frequencies[step], self.offsets[step], self.lengths[step])
+
+
+def quantised(scaled: Tensor, how: Quantise, noise: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """What a decoder gets of a latent, and what its bits are counted of."""
+    if how == "round":
+        symbols = torch.round(scaled)
+        return symbols, symbols
+    noisy = scaled + (torch.rand(scaled.shape, generator=noise, device=scaled.device) - 0.5)
+    return (scaled + (torch.round(scaled) - scaled).detach() if how == "straight" else noisy), noisy
+
+
+def stored(frequencies: Tensor) -> Tensor:
+    """Frequencies as int16, which holds what is above its range as negative numbers; `tables_of` undoes it."""
+    return frequencies.to(torch.int32).to(torch.int16)
+
+
+def tables_of(frequencies: Tensor, offset: Tensor, length: Tensor) -> Tables:
+    """Tables of stored frequencies (C, L), offsets (C,) and lengths (C,)."""
+    longest = int(length.max())
+    cdf = torch.cumsum(frequencies[:, :longest].to(torch.int32) & (TOTAL - 1), 1, dtype=torch.int32)
+    return Tables(torch.nn.functional.pad(cdf, (1, 0)), offset.to(torch.int32), length.to(torch.int32))

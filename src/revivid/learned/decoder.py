@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from .. import limits
-from ..codecs.bvc import keyframe
 from ..codecs.bvc.gop import CodedFrame, GopReader, Shown
 from ..codecs.bvc.header import Header
 from ..codecs.bvc.records import Record, corrupt, located
 from ..errors import CorruptStream, UsageError
 from ..media.timing import Timed
+from .keyframes import keyframes
 from .model import Model
-from .pictures import as_tensor
 
 #: What to do where a stream is damaged: raise, leave damaged frames out, or repeat the last good frame in their place.
 RAISE, DROP, CONCEAL = "raise", "drop", "conceal"
@@ -36,7 +35,8 @@ class Decoder:
         self._header = header
         self._where = where
         self._on_damage = on_damage
-        self._padded = model.padded(header.width, header.height)
+        padded = model.padded(header.width, header.height)
+        self._keys = keyframes(header, padded, model.intra, where, model.device)
         self._coder = model.coder(header.width, header.height, header.quality)
         self._last: Timed | None = None
         if self._coder.tables_crc() != header.tables:
@@ -74,8 +74,7 @@ class Decoder:
 
     def _picture(self, coded: CodedFrame, reference: Tensor | None) -> Tensor:
         if reference is None:
-            picture = keyframe.decode(coded, *self._padded, self._header.color.bit_depth)
-            return as_tensor(picture, self._device)
+            return self._keys.decode(coded)
         motion, residual = (torch.from_numpy(latent).to(self._device) for latent in self._coder.decode(coded))
         return self._network.decode(motion, residual, reference, self._header.quality)
 

@@ -1,6 +1,6 @@
 """Clips to a BVC stream.
 
-    frame -> R'G'B', padded -> enhance -> keyframe: HEVC intra              -> its decoded picture is the first reference
+    frame -> R'G'B', padded -> enhance -> keyframe: HEVC, or an autoencoder -> its decoded picture is the first reference
                                        -> others: network, range coder     -> the network's decoded picture is the next one
 
 A group of pictures ends after `gop` frames or where a new scene begins. Before it is written it is taken apart again and its
@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..codecs.bvc import keyframe
 from ..codecs.bvc.beside import BesideWriter
 from ..codecs.bvc.gop import CodedFrame, GopReader, Shown, to_bytes
 from ..codecs.bvc.header import Header
@@ -24,8 +23,9 @@ from ..codecs.bvc.records import MAX_PAYLOAD, RecordWriter
 from ..errors import OutputNotWritable, ShapeError
 from ..media.scenes import CutDetector
 from ..types import Clip
+from .keyframes import keyframes
 from .model import Model
-from .pictures import as_tensor, pictures_of
+from .pictures import pictures_of
 
 
 class Encoder:
@@ -44,7 +44,7 @@ class Encoder:
         self._header = header
         self._padded = model.padded(header.width, header.height)
         self._coder = model.coder(header.width, header.height, header.quality)
-        self._qp = keyframe.qp_of(header.quality)
+        self._keys = keyframes(header, self._padded, model.intra, "the encoder", model.device)
         self._records = RecordWriter(write, header)
         self._beside = beside
         self._cuts = CutDetector(header.color)
@@ -86,9 +86,8 @@ class Encoder:
         self.frames, self.end = self.frames + 1, time + duration
 
     def _key(self, picture: Tensor) -> CodedFrame:
-        depth = self._header.color.bit_depth
-        coded = keyframe.encode(picture[0].float().cpu().numpy(), self._qp, depth)
-        self._reference = as_tensor(keyframe.decode(coded, *self._padded, depth), self._device)
+        coded = self._keys.encode(picture)
+        self._reference = self._keys.decode(coded)
         return coded
 
     def _predicted(self, picture: Tensor, keep: Tensor | None) -> CodedFrame:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .. import networks
-from ..codecs.bvc.entropy import LatentCoder, Tables
+from ..codecs.bvc.entropy import LatentCoder
 from ..codecs.bvc.header import Header
-from ..errors import CorruptWeights, MissingWeights, UsageError
-from ..restoration.workers import keep_freed_memory
-from ..weights import embedded
+from ..errors import CorruptWeights
+from .keyframes import PictureModel
+from .keyframes import load_for as load_keyframes_for
+from .tables import ChannelTables, Padded, of_tensors
+from .weights import CPU, check_made_with, read_network
 
 #: The embedded weights that are used unless others are named.
 DEFAULT = "bvc-compact"
-_CPU = torch.device("cpu")
 
 
 class CodedLatents(Protocol):
@@ -33,17 +30,6 @@ class CodedLatents(Protocol):
     def residual(self) -> Tensor: ...
     @property
     def decoded(self) -> Tensor: ...
-
-
-class ChannelTables(Protocol):
-    """Integer tables as `codecs.bvc.entropy.Tables` wants them, as tensors."""
-
-    @property
-    def cdf(self) -> Tensor: ...
-    @property
-    def offset(self) -> Tensor: ...
-    @property
-    def length(self) -> Tensor: ...
 
 
 class Network(Protocol):
@@ -61,13 +47,6 @@ class Network(Protocol):
     def tables(self, quality: float) -> tuple[ChannelTables, ChannelTables]: ...
 
 
-class Padded(NamedTuple):
-    """The size of a picture as the network takes it."""
-
-    width: int
-    height: int
-
-
 @dataclass(frozen=True)
 class Model:
     """A network that is ready to code."""
@@ -77,7 +56,9 @@ class Model:
     sha256: bytes
     network: Network
     #: Where the network is.
-    device: torch.device = _CPU
+    device: torch.device = CPU
+    #: What codes the keyframes; None: HEVC.
+    intra: PictureModel | None = None
 
     @property
     def enhances(self) -> bool:
@@ -95,53 +76,31 @@ class Model:
         motion, residual = self.network.tables(quality)
         shapes = self.network.latent_shapes(padded.height, padded.width)
         try:
-            return LatentCoder(_tables(motion), _tables(residual), *shapes)
+            return LatentCoder(of_tensors(motion), of_tensors(residual), *shapes)
         except ValueError as fault:
             raise CorruptWeights(f"{self.name}: {fault}", hint="Train the model to its end: tables are made last.") from fault
 
 
-def load(weights: str | os.PathLike[str] | None = None, device: torch.device = _CPU) -> Model:
+def load(weights: str | os.PathLike[str] | None = None, device: torch.device = CPU) -> Model:
     """The model of embedded weights by name, or of a weight file that `revivid train` wrote; None: `DEFAULT`.
 
     Raises `MissingWeights` where there are none, `CorruptWeights` where they don't fit, and `UsageError` for those of another task.
     """
-    path = _find(DEFAULT if weights is None else os.fspath(weights))
-    metadata, tensors = embedded.read(path)
-    if metadata.network != "bvc":
-        raise UsageError(f"{path} holds weights of {metadata.network}, which is no codec", hint="--bvc-weights takes those of BVC.")
-    network = networks.load_published(networks.build(metadata.network, **metadata.hyperparameters), tensors).eval()
-    network.requires_grad_(False).to(device)
-    keep_freed_memory()
-    return Model(path.stem, hashlib.sha256(path.read_bytes()).digest(), network, device)  # type: ignore[arg-type]
+    name, sha256, network = read_network(DEFAULT if weights is None else weights, "bvc", "--bvc-weights", device)
+    return Model(name, sha256, network, device)
 
 
 def load_for(
-    header: Header, where: str, weights: str | os.PathLike[str] | None = None, device: torch.device = _CPU
+    header: Header,
+    where: str,
+    weights: str | os.PathLike[str] | None = None,
+    intra_weights: str | os.PathLike[str] | None = None,
+    device: torch.device = CPU,
 ) -> Model:
-    """The model that made a stream: that of `weights`, else the embedded one of its name.
+    """The model that made a stream: that of `weights`, else the embedded one of its name; keyframes' likewise.
 
-    Raises `MissingWeights` where it is another: latents decode with the very weights that made them only.
+    Raises `MissingWeights` where it is another.
     """
-    wanted = f"{header.model} (sha256 {header.sha256.hex()[:16]}...)"
-    hint = f"Get the weight file {header.model}.safetensors of whoever made the stream, and name it: --bvc-weights FILE"
-    if header.model not in embedded.names() and weights is None:
-        raise MissingWeights(f"{where} was made with the model {wanted}, which this revivid does not have", hint=hint)
-    model = load(header.model if weights is None else weights, device)
-    if model.sha256 != header.sha256:
-        raise MissingWeights(f"{where} was made with the model {wanted}; {model.name} is another one", hint=hint)
-    return model
-
-
-def _find(weights: str) -> Path:
-    if weights in embedded.names():
-        return embedded.folder() / f"{weights}.safetensors"
-    if Path(weights).is_file():
-        return Path(weights)
-    raise MissingWeights(
-        f"there are no weights {weights} for the codec bvc",
-        hint="Name a weight file: --bvc-weights FILE. `revivid weights list` shows what this revivid has.",
-    )
-
-
-def _tables(tables: ChannelTables) -> Tables:
-    return Tables(*(np.asarray(part.cpu(), np.int32) for part in (tables.cdf, tables.offset, tables.length)))
+    made_with = (header.model, header.sha256)
+    model = check_made_with(made_with, where, weights, "--bvc-weights", lambda name: load(name, device))
+    return replace(model, intra=load_keyframes_for(header, where, intra_weights, device))

@@ -19,17 +19,22 @@ from ..types import VideoInfo
 
 
 def open_video(
-    path: str | os.PathLike[str], *, conceal: bool = False, weights: str | os.PathLike[str] | None = None, **options: object
+    path: str | os.PathLike[str],
+    *,
+    conceal: bool = False,
+    weights: str | os.PathLike[str] | None = None,
+    intra_weights: str | os.PathLike[str] | None = None,
+    **options: object,
 ) -> Reader:
     """Open a video (`-`: standard input, as y4m or BVC) and iterate over the result for `Clip`s.
 
     A `.yuv` says in its name what it is (see `media.raw`), as those of UVG and MCL-JCV do. Options as `media.read.VideoReader`;
-    `conceal` and `weights` as `BvcReader`, for BVC streams.
+    `conceal`, `weights` and `intra_weights` as `BvcReader`, for BVC streams.
     """
     if is_bvc(path):
         from .reader import BvcReader
 
-        return BvcReader(path, conceal=conceal, weights=weights, **options)  # type: ignore[arg-type]
+        return BvcReader(path, conceal=conceal, weights=weights, intra_weights=intra_weights, **options)  # type: ignore[arg-type]
     if conceal:
         raise UsageError("--conceal is for BVC streams only", hint="--allow-damaged keeps what decodes of other files.")
     if is_raw(path):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..color import clip_to_rgb, rgb_to_planes
 from ..types import Clip, ColorSpec
-from .model import Padded
+from .tables import Padded
 
 
 def pictures_of(clip: Clip, padded: Padded) -> Iterator[Tensor]:

@@ -36,7 +36,8 @@ from .pictures import planes_of
 class BvcReader(Reader):
     """The reader of one BVC stream (`-`: on standard input).
 
-    `weights` names the model's weight file where the package has none of that name; `model` is one that is loaded already.
+    `weights` names the model's weight file where the package has none of that name, `intra_weights` that of its keyframes; `model`
+    is one that is loaded already.
     `conceal` repeats the last good frame in place of damaged ones, `allow_damaged` leaves them out; either counts them in `damage`.
     Otherwise damage raises `CorruptStream`.
     Raises `MissingWeights` where the stream was made with another model.
@@ -55,6 +56,7 @@ class BvcReader(Reader):
         allow_damaged: bool = False,
         conceal: bool = False,
         weights: str | os.PathLike[str] | None = None,
+        intra_weights: str | os.PathLike[str] | None = None,
         model: Model | None = None,
     ) -> None:
         super().__init__(path, start, duration, fps, clip_length, allow_damaged or conceal)
@@ -65,7 +67,7 @@ class BvcReader(Reader):
         self._index = None if is_pipe(path) else self._find_index()
         self.carried_from = self._extract()
         self.info = describe(self.path, self.header, self._index, self.carried_from)
-        self._model = model or load_for(self.header, self.path, weights)
+        self._model = model or load_for(self.header, self.path, weights, intra_weights)
 
     def __iter__(self) -> Iterator[Clip]:
         with contextlib.nullcontext() if is_pipe(self.path) else self._stream:
@@ -187,4 +189,5 @@ def bvc_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
         "quality": header.quality,
         "gop": header.gop,
         "mode": "preserve" if header.preserve else "sharpen",
+        "keyframes": "hevc" if header.intra is None else header.intra.name,
     }

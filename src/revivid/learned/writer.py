@@ -62,6 +62,7 @@ class BvcEncoding(Encoding):
         """The header of a stream of these pictures. Raises `CorruptWeights` where the model has no tables."""
         assert self.model is not None
         quality = round(float(self.quality), 2)
+        padded, intra = self.model.padded(target.width, target.height), self.model.intra
         return Header(
             width=target.width,
             height=target.height,
@@ -76,6 +77,7 @@ class BvcEncoding(Encoding):
             preserve=self.preserve,
             sample_aspect=target.sample_aspect,
             hdr=self.hdr,
+            intra=None if intra is None else intra.described(padded, quality),
         )
 
 

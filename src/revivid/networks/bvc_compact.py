@@ -76,7 +76,7 @@ class CellUNet(nn.Module):
         self.down = nn.ModuleList(_blocks(width, count) for width, count in zip(widths, down, strict=False))
         self.middle = _blocks(widths[-1], middle)
         self.up = nn.ModuleList(_blocks(width, count) for width, count in zip(widths, up, strict=False))
-        self.head = _quiet(nn.Conv2d(widths[0], _CELL_CHANNELS, 3, padding=1))
+        self.head = quiet(nn.Conv2d(widths[0], _CELL_CHANNELS, 3, padding=1))
 
     def forward(self, picture: Tensor) -> Tensor:
         x, skips = self.stem(cells(picture - 0.5)), []
@@ -124,7 +124,7 @@ class CellFlowRefinement(nn.Module):
         super().__init__()
         self.shrink = nn.Conv2d(2 * _CELL_CHANNELS + 2, width, 3, padding=1)
         self.block = Block(width)
-        self.head = _quiet(nn.Conv2d(width, 2, 3, padding=1))
+        self.head = quiet(nn.Conv2d(width, 2, 3, padding=1))
 
     def forward(self, target: Tensor, reference: Tensor, flow: Tensor) -> Tensor:
         warped = brought(reference, flow)
@@ -142,7 +142,7 @@ class CellCompensation(nn.Module):
         self.block = Block(coarse)
         self.grow = nn.Conv2d(coarse, 4 * width, 1)
         self.join = nn.Conv2d(width, width, 3, padding=1)
-        self.head = _quiet(nn.Conv2d(width, _CELL_CHANNELS, 3, padding=1))
+        self.head = quiet(nn.Conv2d(width, _CELL_CHANNELS, 3, padding=1))
 
     def forward(self, warped: Tensor, reference: Tensor, flow: Tensor) -> Tensor:
         fine = self.mix(_joined(cells(warped), F.avg_pool2d(reference, CELL), flow / FLOW_SCALE))
@@ -167,7 +167,7 @@ class Deblocking(nn.Module):
     def __init__(self, width: int = 48) -> None:
         super().__init__()
         self.inner = nn.Conv2d(_CELL_CHANNELS, width, 3, padding=1)
-        self.outer = _quiet(nn.Conv2d(width, _CELL_CHANNELS, 3, padding=1))
+        self.outer = quiet(nn.Conv2d(width, _CELL_CHANNELS, 3, padding=1))
 
     def forward(self, picture: Tensor) -> Tensor:
         scaled = _RESIDUAL_GAIN * cells(picture)
@@ -203,7 +203,7 @@ def blur_decoder(channels: int, width: int = 64) -> nn.Module:
     """And back."""
     return nn.Sequential(
         nn.Conv2d(channels, width, 3, padding=1), GDN(width, inverse=True),
-        _quiet(_up5(width, _CELL_CHANNELS)), nn.PixelShuffle(CELL),
+        quiet(_up5(width, _CELL_CHANNELS)), nn.PixelShuffle(CELL),
     )  # fmt: skip
 
 
@@ -227,7 +227,7 @@ class _Scaled(nn.Module):
         return x * self.factor
 
 
-def _quiet(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
+def quiet(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
     """A last layer that answers little before it is trained."""
     nn.init.normal_(layer.weight, std=1e-3)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

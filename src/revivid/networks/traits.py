@@ -13,8 +13,8 @@ class Traits:
     #: super-resolve, deblur, denoise, deartifact, refine, interpolate, compress
     tasks: tuple[str, ...]
     #: How it is called: clip (N,T,C,H,W), image (N,C,H,W), pair (two frames and a time), planes (Y, UV and a CRF), codec (`Bvc`),
-    #: cascade (`BvcCascade`).
-    kind: Literal["clip", "image", "pair", "planes", "codec", "cascade"]
+    #: cascade (`BvcCascade`), picture (`Intra`).
+    kind: Literal["clip", "image", "pair", "planes", "codec", "cascade", "picture"]
     #: Output size over input size.
     scale: int = 1
     #: Channels of one input frame.

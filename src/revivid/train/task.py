@@ -17,6 +17,7 @@ from .codec import CodecTask
 from .damage import BLURRED
 from .data import Scene, held_out
 from .interpolation import InterpolationTask
+from .intra import PictureTask
 from .losses import planes_log_error, planes_loss
 from .patches import Batch, Patches
 from .recipe import TrainingRecipe
@@ -123,4 +124,11 @@ class PlanesTask:
 
 
 #: `Traits.kind` -> the task.
-TASKS = {"planes": PlanesTask, "clip": ClipTask, "pair": InterpolationTask, "codec": CodecTask, "cascade": CascadeTask}
+TASKS = {
+    "planes": PlanesTask,
+    "clip": ClipTask,
+    "pair": InterpolationTask,
+    "codec": CodecTask,
+    "cascade": CascadeTask,
+    "picture": PictureTask,
+}

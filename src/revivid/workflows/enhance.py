@@ -96,7 +96,7 @@ def sharpening(reader: Reader, options: Source, notices: list[str], spec: StageS
     """What sharpens a video before it is coded; `notices` receives what is assumed of it."""
     from .judge_input import input_crf  # late, with torch
 
-    given = RestoreOptions(bvc_weights=options.bvc_weights)
+    given = RestoreOptions(bvc_weights=options.bvc_weights, intra_weights=options.intra_weights)
     return build_all([spec or StageSpec("deblur")], Conditions(crf=input_crf(reader, None, given, notices)))
 
 

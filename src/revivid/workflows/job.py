@@ -311,4 +311,4 @@ def check_lossless(output: str | os.PathLike[str]) -> None:
 def open_reader(source: str | os.PathLike[str], options: Source) -> Reader:
     """The reader that the options ask for; a BVC stream is known by how it begins."""
     chosen = {name: getattr(options, name) for name in ("start", "duration", "fps", "allow_damaged", "conceal")}
-    return open_video(source, weights=options.bvc_weights, **chosen)
+    return open_video(source, weights=options.bvc_weights, intra_weights=options.intra_weights, **chosen)

@@ -11,13 +11,15 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..errors import UsageError
-from ..learned import model
+from ..learned import keyframes, model
 from ..learned.writer import DEFAULT_GOP, BvcEncoding
 from ..media.source import is_pipe
 from .enhance import sharpening
 from .job import Job, open_reader
 from .options import LEARNED_CODEC, Source, make
 
+#: What can code keyframes.
+INTRA = ("hevc", "learned")
 #: Frames that the dry run encodes to estimate time and size.
 SAMPLE_FRAMES = 8
 
@@ -33,7 +35,12 @@ class BvcOptions(Source):
     gop: int = DEFAULT_GOP
     #: Keep the blur of the input; without it frames are sharpened before they are coded.
     preserve: bool = False
+    #: What codes keyframes: "hevc", or "learned", the picture autoencoder (first paper, section 5.1).
+    intra: str = "hevc"
 
+    def __post_init__(self) -> None:
+        if self.intra not in INTRA:
+            raise UsageError(f"keyframes can't be coded by {self.intra!r}", hint=f"Known: {', '.join(INTRA)}.")
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -48,7 +55,7 @@ def make_bvc(given: Mapping[str, Any]) -> BvcOptions:
     if others:
         raise UsageError(
             f"--codec {LEARNED_CODEC} has no {', '.join('--' + name.replace('_', '-') for name in others)}",
-            hint="It takes --quality 1 to 8, --gop, --preserve and --bvc-weights.",
+            hint="It takes --quality 1 to 8, --gop, --preserve, --intra, --bvc-weights and --intra-weights.",
         )
     return make(BvcOptions, given)
 
@@ -60,7 +67,12 @@ def compress_job(source: str | os.PathLike[str], output: str | os.PathLike[str],
         raise UsageError("a compressed file can't go to standard output", hint="Name a file: -o small.bvc")
     encoding = BvcEncoding(
         "bvc",
-        {"quality": f"{options.quality:g}", "gop": str(options.gop), "mode": "preserve" if options.preserve else "sharpen"},
+        {
+            "quality": f"{options.quality:g}",
+            "gop": str(options.gop),
+            "mode": "preserve" if options.preserve else "sharpen",
+            "keyframes": options.intra,
+        },
         quality=options.quality,
         gop=options.gop,
         preserve=options.preserve,
@@ -68,6 +80,8 @@ def compress_job(source: str | os.PathLike[str], output: str | os.PathLike[str],
     encoding.muxer(output)  # what can't be written is said before anything is loaded
     reader = open_reader(source, options)
     chosen = model.load(options.bvc_weights)
+    if options.intra == "learned":
+        chosen = replace(chosen, intra=keyframes.load(options.intra_weights))
     encoding = replace(encoding, model=chosen, hdr=reader.info.hdr)
     color = replace(reader.info.color, matrix=reader.info.color.resolved_matrix(reader.info.height))
     notices: list[str] = []

@@ -49,6 +49,8 @@ class Source:
     conceal: bool = False
     #: The weight file of a BVC stream's model, where it is none of the package's.
     bvc_weights: str | None = None
+    #: The same for what coded its keyframes.
+    intra_weights: str | None = None
     #: Copy audio tracks; without it they are left out.
     audio: bool = True
     #: Overwrite an output that exists.

@@ -151,7 +151,8 @@ def _chosen(options: Mapping[str, object]) -> CompressOptions | BvcOptions:
 
 def _way_back(chosen: CompressOptions | BvcOptions, options: Mapping[str, object]) -> RestoreOptions:
     """How the small file is restored: what compressing was told holds where nothing else is said."""
-    return make_restore({"overwrite": chosen.overwrite, "audio": chosen.audio, "bvc_weights": chosen.bvc_weights, **options})
+    same = {name: getattr(chosen, name) for name in ("overwrite", "audio", "bvc_weights", "intra_weights")}
+    return make_restore({**same, **options})
 
 
 def _restores(stages: Iterable[Stage]) -> bool:

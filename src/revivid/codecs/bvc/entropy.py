@@ -11,8 +11,9 @@ that it got what the encoder put in.
 
 from __future__ import annotations
 
+import contextlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -97,6 +98,7 @@ class Tables:
             total -= np.log2((cdf[symbols + 1] - cdf[symbols]) / TOTAL).sum()
         return float(total)
 
+    @cached_property
     def least_bits(self) -> np.ndarray:
         """What the cheapest integer of each channel costs (C,)."""
         rows = zip(self.cdf, self.length, strict=True)
@@ -118,28 +120,16 @@ class LatentCoder:
         if motion.shape != self.motion_shape or residual.shape != self.residual_shape:
             wanted = f"{self.motion_shape} and {self.residual_shape}"
             raise ValueError(f"latents of {motion.shape} and {residual.shape}, {wanted} expected")
-        zeros = np.array([not channel.any() for channel in (*motion, *residual)])
-        coder = _stream.queue.RangeEncoder()
-        self.motion.encode(coder, motion, zeros[: len(motion)])
-        self.residual.encode(coder, residual, zeros[len(motion) :])
-        data = np.packbits(zeros, bitorder="little").tobytes() + coder.get_compressed().astype("<u4").tobytes()
-        return CodedFrame(data, latent_crc(motion, residual))
+        return CodedFrame(pack([(self.motion, motion), (self.residual, residual)]), latent_crc(motion, residual))
 
     def decode(self, frame: CodedFrame) -> tuple[np.ndarray, np.ndarray]:
         """Motion and residual as int32. Raises `ValueError` where the bytes hold no such latents."""
-        channels = self.motion.channels + self.residual.channels
-        flags, words = frame.data[: -(-channels // 8)], frame.data[-(-channels // 8) :]
-        if len(words) % 4 or 8 * len(flags) < channels:
-            raise ValueError("the bytes of a predicted frame are no whole words")
-        zeros = np.unpackbits(np.frombuffer(flags, np.uint8), bitorder="little").astype(bool)
-        if zeros[channels:].any() or 8 * len(words) < self._least_bits[~zeros[:channels]].sum() - _SLACK_BITS:
-            raise ValueError(f"{len(frame.data)} bytes are fewer than such a frame takes, or have flags of no channel")
-        coder = _stream.queue.RangeDecoder(np.frombuffer(words, "<u4").astype(np.uint32))
-        try:
-            motion = self.motion.decode(coder, self.motion_shape, zeros[: self.motion.channels])
-            residual = self.residual.decode(coder, self.residual_shape, zeros[self.motion.channels : channels])
-        except AssertionError as fault:  # constriction's word for bytes that no encoder made
-            raise ValueError("the bytes of a predicted frame don't decode") from fault
+        zeros, words, coder = unpack(frame.data, [self.motion.channels, self.residual.channels])
+        area = int(np.prod(self.motion_shape[1:]))
+        check_length(len(words), [(self.motion, zeros[0], area), (self.residual, zeros[1], area)])
+        with decoding():
+            motion = self.motion.decode(coder, self.motion_shape, zeros[0])
+            residual = self.residual.decode(coder, self.residual_shape, zeros[1])
         if latent_crc(motion, residual) != frame.crc:
             raise ValueError("a predicted frame decodes to other integers than were encoded (CRC)")
         return motion, residual
@@ -148,15 +138,49 @@ class LatentCoder:
         """What a frame costs by the tables alone; the coder adds a bit for each channel and a few bytes."""
         return self.motion.bits(motion) + self.residual.bits(residual)
 
-    @cached_property
-    def _least_bits(self) -> np.ndarray:
-        """Bits that each channel takes at least, motion's first, a little less for the coder's rounding."""
-        area = int(np.prod(self.motion_shape[1:]))
-        return np.concatenate((self.motion.least_bits(), self.residual.least_bits())) * area * (1 - 2**-8)
-
     def tables_crc(self) -> int:
         """Tells models apart that were rounded differently: with other tables a stream decodes to noise."""
         return zlib.crc32(self.residual.to_bytes(), zlib.crc32(self.motion.to_bytes()))
+
+
+def pack(parts: Sequence[tuple[Tables, np.ndarray]]) -> bytes:
+    """Latents, one behind the other: a bit for each channel that holds only zeros, then the range coder's words."""
+    zeros = [np.array([not channel.any() for channel in latent]) for _, latent in parts]
+    coder = _stream.queue.RangeEncoder()
+    for (tables, latent), zero in zip(parts, zeros, strict=True):
+        tables.encode(coder, latent, zero)
+    flags = np.packbits(np.concatenate(zeros), bitorder="little").tobytes()
+    return flags + coder.get_compressed().astype("<u4").tobytes()
+
+
+def unpack(data: bytes, channels: Sequence[int]) -> tuple[list[np.ndarray], bytes, Any]:
+    """Of what `pack` made: which channels of each part hold only zeros, the words, and a decoder of them."""
+    total = sum(channels)
+    flags, words = data[: -(-total // 8)], data[-(-total // 8) :]
+    if len(words) % 4 or 8 * len(flags) < total:
+        raise ValueError("the bytes of a frame are no whole words")
+    zeros = np.unpackbits(np.frombuffer(flags, np.uint8), bitorder="little").astype(bool)
+    if zeros[total:].any():
+        raise ValueError("a frame has flags of no channel")
+    coder = _stream.queue.RangeDecoder(np.frombuffer(words, "<u4").astype(np.uint32))
+    return np.split(zeros[:total], np.cumsum(channels)[:-1]), words, coder
+
+
+def check_length(words: int, parts: Sequence[tuple[Tables, np.ndarray, int]]) -> None:
+    """Raises `ValueError` where parts of so many integers a channel can't be in so many bytes; a little less is believed, for the
+    coder's rounding."""
+    least = sum(tables.least_bits[~zeros].sum() * area for tables, zeros, area in parts) * (1 - 2**-8)
+    if 8 * words < least - _SLACK_BITS:
+        raise ValueError(f"{words} bytes are fewer than such a frame takes")
+
+
+@contextlib.contextmanager
+def decoding() -> Iterator[None]:
+    """Bytes that no encoder made are a `ValueError`."""
+    try:
+        yield
+    except AssertionError as fault:  # constriction's word for them
+        raise ValueError("the bytes of a frame don't decode") from fault
 
 
 def latent_crc(motion: np.ndarray, residual: np.ndarray) -> int:

@@ -13,7 +13,8 @@ from .varint import Cursor
 
 #: As in PNG: a byte that is no ASCII, the name, and line ends that a transfer in text mode would change.
 MAGIC = b"\x8fBVC\r\n\x1a\n"
-VERSION = 1
+#: Streams of the first have keyframes in HEVC; the second says which network codes them.
+HEVC_KEYS, LEARNED_KEYS = 1, 2
 #: Bytes of the whole header.
 MAX_BYTES = 64 * 1024
 #: The worst and the best quality, and how finely it is stored.
@@ -25,8 +26,18 @@ MAX_GOP = 600
 _FRONT = struct.Struct("<8sHI")
 _FIXED = struct.Struct("<IIBBBBBHHIIIIIII32s")
 _FULL_RANGE, _PRESERVE, _PRIMARIES, _LUMINANCE, _LIGHT = 1, 2, 4, 8, 16
+_SHA256 = 32
 _FLAGS = _FULL_RANGE | _PRESERVE | _PRIMARIES | _LUMINANCE | _LIGHT
 _UINT32 = (1 << 32) - 1
+
+
+@dataclass(frozen=True)
+class IntraModel:
+    """The picture autoencoder that keyframes were coded with: name, SHA-256 of its weight file, CRC-32 of its tables."""
+
+    name: str
+    sha256: bytes
+    tables: int
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,8 @@ class Header:
     #: Width of a stored sample against its height.
     sample_aspect: Fraction = Fraction(1)
     hdr: HdrMetadata | None = None
+    #: What keyframes are coded with; None: HEVC.
+    intra: IntraModel | None = None
 
     def to_bytes(self) -> bytes:
         """The header as it is stored, CRC included."""
@@ -69,7 +82,10 @@ class Header:
             *_ratio(self.frame_rate), *_ratio(self.time_base), *_ratio(self.sample_aspect), self.tables, self.sha256,
         )  # fmt: skip
         body += bytes([len(name)]) + name + tail
-        stored = _FRONT.pack(MAGIC, VERSION, len(body)) + body
+        if self.intra is not None:
+            name = self.intra.name.encode()
+            body += self.intra.tables.to_bytes(4, "little") + self.intra.sha256 + bytes([len(name)]) + name
+        stored = _FRONT.pack(MAGIC, HEVC_KEYS if self.intra is None else LEARNED_KEYS, len(body)) + body
         return stored + zlib.crc32(stored).to_bytes(4, "little")
 
 
@@ -82,8 +98,8 @@ def body_length(front: bytes) -> int:
         raise ValueError("it does not begin as a BVC stream does")
     if length + _FRONT.size + 4 > MAX_BYTES:
         raise ValueError(f"its header claims {length:,} bytes")
-    if version != VERSION:
-        raise ValueError(f"it is of format version {version}; this revivid reads version {VERSION}")
+    if version not in (HEVC_KEYS, LEARNED_KEYS):
+        raise ValueError(f"it is of format version {version}; this revivid reads versions {HEVC_KEYS} and {LEARNED_KEYS}")
     return length + 4
 
 
@@ -102,6 +118,8 @@ def parse(stored: bytes) -> Header:
     name = cursor.take(cursor.fixed(1)).decode()
     frame_rate, time_base, aspect = (_positive(*ratios[i : i + 2]) for i in (0, 2, 4))
     hdr = _parse_hdr(cursor, flags)
+    _, version, _ = _FRONT.unpack(stored[:FRONT_BYTES])
+    intra = _parse_intra(cursor) if version == LEARNED_KEYS else None
     if cursor.left:
         raise ValueError("its header is longer than what it says")
     _check_size(width, height)
@@ -123,7 +141,13 @@ def parse(stored: bytes) -> Header:
         preserve=bool(flags & _PRESERVE),
         sample_aspect=aspect,
         hdr=hdr,
+        intra=intra,
     )
+
+
+def _parse_intra(cursor: Cursor) -> IntraModel:
+    tables, sha256 = cursor.fixed(4), cursor.take(_SHA256)
+    return IntraModel(cursor.take(cursor.fixed(1)).decode(), sha256, tables)
 
 
 def _check_size(width: int, height: int) -> None:
