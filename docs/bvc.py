@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from revivid.bench import published
+
 ROOT = Path(__file__).parent.parent
 PAGE, RESULTS = ROOT / "docs" / "bvc.md", ROOT / "results" / "bvc-cost.json"
 RIVALS, CASCADES = ROOT / "results" / "bvc.json", ROOT / "results" / "bvc-cascades.json"
@@ -61,7 +63,22 @@ def tables() -> str:
     for size, facts in result["sizes"].items():
         seconds = facts["seconds_per_720p_frame"]
         lines.append(f"| {size} | {seconds['enhance']:.3g} | {seconds['encode']:.3g} | {seconds['decode']:.3g} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_complexity(result["sizes"])])
+
+
+def _complexity(sizes: dict[str, Any]) -> list[str]:
+    """The second paper's Table 1: its rows, and ours, which ran on another machine."""
+    quoted = published.blurry()
+    lines = [
+        "The paper's Table 1 beside it (**published, on another machine**: its authors' GPU):", "",
+        "| | parameters, millions | seconds for a frame of 1280x720 |", "|---|---:|---:|",
+    ]  # fmt: skip
+    for size, facts in sizes.items():
+        seconds = facts["seconds_per_720p_frame"]
+        whole, parameters = seconds["enhance"] + seconds["encode"], sum(facts["parameters"].values()) / 1e6
+        lines.append(f"| {size}, measured here: sharpen, encode and decode | {parameters:.2f} | {whole:.2f} |")
+    lines += [f"| {row['method']} (published) | {row['parameters']:.2f} | {row['seconds']:.2f} |" for row in quoted["complexity"]]
+    return [*lines, "", f"Source: {quoted['source']}."]
 
 
 def _figures(size: dict[str, Any], name: str) -> tuple[str, str]:
@@ -82,7 +99,9 @@ def _decoder(size: dict[str, Any]) -> tuple[str, str]:
 def rivals() -> str:
     if not RIVALS.exists():
         return "Not measured yet: `revivid bench bvc --data DIR`."
-    lines = _measured(json.loads(RIVALS.read_text(encoding="utf-8")), TESTS)
+    picture = RIVALS.with_suffix(".svg")
+    lines = [f"![mean curves and temporal smoothness](../results/{picture.name})", ""] if picture.exists() else []
+    lines += _measured(json.loads(RIVALS.read_text(encoding="utf-8")), TESTS)
     if CASCADES.exists():
         cascades = json.loads(CASCADES.read_text(encoding="utf-8"))
         lines += ["### Cascades and ablations, hardly trained", "", cascades["about"], ""]
@@ -96,8 +115,34 @@ def _measured(result: dict[str, Any], tests: dict[str, str]) -> list[str]:
     lines += [f"Without `{arm}`: {why}." for arm, why in result["missing"].items()] + [""] * bool(result["missing"])
     for test, title in tests.items():
         if test in result["tests"]:
-            lines += [f"**{title}**", "", *_gains(result["tests"][test])]
-    return lines
+            lines += [f"**{title}**", "", *_gains(result["tests"][test]), *_slopes(result["tests"][test], test)]
+    return lines + _smoothness(result.get("smoothness", {}))
+
+
+def _slopes(figures: dict[str, Any], test: str) -> list[str]:
+    """What a bit is worth, between the ends of every mean curve."""
+    slopes = [f"`{arm}` {facts['db_per_bpp']:.1f}" for arm, facts in figures["arms"].items() if facts["db_per_bpp"] is not None]
+    quoted = published.blurry()
+    own, rival = quoted["db_per_bpp"]["own"], quoted["db_per_bpp"]["rival"]
+    paper = f" (published, on other clips: {own:.2f}, the best cascade, {quoted['rival']}, {rival:.2f})" if test == "blurry" else ""
+    return [f"dB per bit per pixel between the ends of the mean curve: {', '.join(slopes)}{paper}.", ""]
+
+
+def _smoothness(found: dict[str, Any]) -> list[str]:
+    """T(l) by arm (second paper, Eq. 17)."""
+    if not found.get("arms"):
+        return []
+    longest = max(len(arm["t"]) for arm in found["arms"].values())
+    lines = [
+        f"**Temporal smoothness**: T(l) near {found['near_bpp']:g} bits per pixel (Eq. 17, Fig. 5a; natural logarithm). How many",
+        "of the vectors by which motion changes from frame to frame are wrong by l to l + 1 pixels, the last by that much or more:",
+        f"lower is better from l = 1 on. Motion of all arms by `{found['flow']}`, registered.", "",
+        f"| | bits per pixel | {' | '.join(f'l = {k}' for k in range(longest))} |", "|---|" + "---:|" * (longest + 1),
+    ]  # fmt: skip
+    for name, arm in found["arms"].items():
+        cells = ["-" if t is None else f"{t:.2f}" for t in arm["t"]]
+        lines.append(f"| `{name}` | {arm['bpp']:.3f} | {' | '.join(cells)} |")
+    return [*lines, ""]
 
 
 def _gains(figures: dict[str, Any]) -> list[str]:

@@ -134,5 +134,6 @@ def test_a_run(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert points[0]["psnr"] > points[-1]["psnr"]
     assert min(point["seconds"] for point in points) > 0
     assert any("0 to go" in line for line in said)
+    assert results["smoothness"]["arms"] == {}
     monkeypatch.setattr(bvc, "_measure", lambda coding: pytest.fail(f"measured {coding} twice"))
     assert learned_codec(options, said.append)["tests"] == results["tests"]

@@ -6,6 +6,8 @@
     sharp       sharp frames are coded, and scored against themselves
     preserve    blurry frames are coded to stay blurry, and scored against themselves (second paper, section 4.3)
 
+The first of them also tells how smoothly the decoded frames move (`smoothness`).
+
 Each clip has one kind of blur, in turn: three shutters over exact shots, and one over the clip's own motion.
 """
 
@@ -18,26 +20,18 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
-from ..degrade.motion_blur import BlurredPair, Shutter
 from ..errors import MissingWeights, UsageError
-from ..media.scale import crop
-from ..types import Clip
-from . import blur, jobs
+from . import jobs
 from .bvc_arms import PRESERVE, Arm, arm_of
+from .bvc_coding import BLURS, Coding
+from .bvc_smoothness import measure_smoothness
 from .bvc_summary import compare
-from .jobs import Clipping
 from .scores import score_coded
 from .session import Common, Say, Session, write_json
 from .store import Store
 
 DEFAULT_ARMS = ("x265", "x265-veryslow", "deblur+x265", "x265+deblur", "bvc", PRESERVE, "hybrid")
 TESTS = ("blurry", "sharp", "preserve")
-#: The kinds of blur, clip by clip.
-BLURS: tuple[tuple[blur.Kind, Shutter], ...] = tuple((kind, shutter) for kind in blur.KINDS for shutter in blur.SHUTTERS[kind])
-#: Larger frames are cut to their middle.
-MAX_WIDTH, MAX_HEIGHT = 512, 320
 #: A quick run takes every how manyth rate.
 _QUICK_STEP = 3
 
@@ -50,34 +44,13 @@ class Options(Common):
     arms: tuple[str, ...] = DEFAULT_ARMS
     #: Weights by name: parts of arms, or arms of their own (`bvc_arms.arm_of`).
     files: tuple[tuple[str, Path], ...] = ()
+    #: Picture of the mean curves and of the smoothness (.svg, .png); None: none.
+    plot: Path | None = None
 
     def arguments(self) -> str:
         arms = "" if self.arms == DEFAULT_ARMS else f" --arms {','.join(self.arms)}"
         files = "".join(f" --with {name}={file.name}" for name, file in self.files)
         return super().arguments() + arms + files
-
-
-@dataclass(frozen=True)
-class Coding:
-    """One arm on one clip in one test, at all rates; it can be sent to another process."""
-
-    clip: Clipping
-    blur: tuple[blur.Kind, Shutter]
-    test: str
-    arm: Arm
-    rates: tuple[float, ...]
-
-    def key(self) -> dict[str, Any]:
-        kind, shutter = self.blur
-        place = {"clip": self.clip.digest, "blur": f"{kind} {shutter.frames}+{shutter.gap}", "test": self.test}
-        return {"bench": "bvc", **place, "rates": self.rates, "arm": self.arm.key(), "size": [MAX_WIDTH, MAX_HEIGHT]}
-
-    def pair(self) -> BlurredPair:
-        """What is coded (`blurry`) and what it is scored against."""
-        source = self.clip.read()
-        pair = blur.blurred(source, *self.blur)
-        blurry, sharp = _middle(pair.blurry), _middle(pair.truth)
-        return BlurredPair(blurry if self.test == "preserve" else sharp, sharp if self.test == "sharp" else blurry)
 
 
 def learned_codec(options: Options, say: Say) -> dict[str, Any]:
@@ -100,6 +73,7 @@ def learned_codec(options: Options, say: Say) -> dict[str, Any]:
         found = session.store.get(coding.key())
         assert found is not None, f"{coding.arm.name} was not measured"
         tests.setdefault(coding.test, {}).setdefault(coding.clip.name, {})[coding.arm.name] = found["points"]
+    smooth = measure_smoothness(session, [coding for coding in codings if coding.test == "blurry"])
     results = {
         **session.about("bvc"),
         "frames": options.seen_frames - 3,
@@ -108,8 +82,13 @@ def learned_codec(options: Options, say: Say) -> dict[str, Any]:
         "arms": {arm.name: arm.key() for arm in arms},
         "missing": missing,
         "tests": {test: compare(tests[test]) for test in TESTS if test in tests},
+        "smoothness": smooth,
     }
     write_json(options.out, results)
+    if options.plot is not None:
+        from .bvc_plot import plot
+
+        plot(results, options.plot)
     return results
 
 
@@ -175,15 +154,6 @@ def _measure(coding: Coding) -> float:
 
 def _say(say: Say, counted: Any, coding: Coding, seconds: float) -> None:
     say(f"{coding.test} {coding.clip.name}, {coding.arm.name}: {seconds:.1f} s, {next(counted)} to go")
-
-
-def _middle(clip: Clip) -> Clip:
-    """At most `MAX_WIDTH` x `MAX_HEIGHT` pixels, at an even place."""
-    width, height = min(clip.width, MAX_WIDTH) // 2 * 2, min(clip.height, MAX_HEIGHT) // 2 * 2
-    top, left = (clip.height - height) // 4, (clip.width - width) // 4
-    y, u, v = clip.planes
-    cut = crop(clip.with_planes(y[:, 2 * top :, 2 * left :], u[:, top:, left:], v[:, top:, left:]), width, height)
-    return cut.with_planes(*map(np.ascontiguousarray, cut.planes))
 
 
 def weight_files(given: list[str]) -> tuple[tuple[str, Path], ...]:

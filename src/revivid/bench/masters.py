@@ -63,22 +63,25 @@ class _WholePixels(CameraMove):
         return float(round(top)), float(round(left)), zoom
 
 
-def find_masters(data: Path, cache: Path, frames: int = CLIP_FRAMES) -> dict[str, Path]:
+def find_masters(data: Path, cache: Path, frames: int = CLIP_FRAMES, most: int | None = None) -> dict[str, Path]:
     """Masters by name of all clips and photographs under `data`, at least `frames` long where the clip is; made once in `cache`.
 
-    Raises `InputNotReadable` where there is nothing usable and `UsageError` where two files have the same name.
+    `most`: only so many, spread over the list. Raises `InputNotReadable` where there is nothing usable and `UsageError` where two
+    files have the same name.
     """
     found = sorted(path for path in data.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES | CLIP_SUFFIXES)
     found = [path for path in found if not any(word in part for part in path.relative_to(data).parts[:-1] for word in NOT_TRUTH)]
-    masters: dict[str, Path] = {}
+    sources: dict[str, Path] = {}
     for path in found:
-        if path.stem in masters:
+        if path.stem in sources:
             raise UsageError(f"two files under {data} are called {path.stem}", hint="Results go by name: rename one of them.")
-        masters[path.stem] = _master(path, cache, max(frames, CLIP_FRAMES))
-    if not masters:
+        sources[path.stem] = path
+    if not sources:
         known = ", ".join(sorted(PHOTO_SUFFIXES | CLIP_SUFFIXES))
         raise InputNotReadable(f"no clip and no photograph under {data}", hint=f"Known: {known}.")
-    return masters
+    names, count = list(sources), min(most or len(sources), len(sources))
+    chosen = [names[i * len(names) // count] for i in range(count)]
+    return {name: _master(sources[name], cache, max(frames, CLIP_FRAMES)) for name in chosen}
 
 
 def read_source(name: str, master: Path, frames: int, cache: Path) -> Source:

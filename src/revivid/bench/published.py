@@ -1,4 +1,4 @@
-"""The first paper's tables, as printed: `published.toml` as rows to quote beside what was measured here."""
+"""The papers' figures, as printed: `published.toml` as rows to quote beside what was measured here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 import sys
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,10 +53,15 @@ def source() -> str:
     return str(_read()["source"])
 
 
-def _rows(table: dict[str, list[dict[str, str | float | bool]]]) -> tuple[Row, ...]:
-    return tuple(Row(**row) for row in table["rows"])  # type: ignore[arg-type]
+def blurry() -> dict[str, Any]:
+    """What is quoted of the second paper: `source`, `rival`, `bpp`, `psnr`, `db_per_bpp` and `complexity`."""
+    return dict(_read()["blurry"])
+
+
+def _rows(table: dict[str, Any]) -> tuple[Row, ...]:
+    return tuple(Row(**row) for row in table["rows"])
 
 
 @functools.cache
-def _read() -> dict:
+def _read() -> dict[str, Any]:
     return tomllib.loads((resources.files("revivid.bench") / "published.toml").read_text(encoding="utf-8"))

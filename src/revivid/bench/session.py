@@ -67,11 +67,9 @@ class Session:
         self.store = Store(options.cache / "scores")
         self.workers = options.workers or usable_cores()
         self._left = 0
-        masters = find_masters(options.data, options.cache, options.frames)
-        names = list(masters)
-        most = min(options.most_clips or len(names), QUICK_CLIPS if options.quick else len(names))
-        names = [names[i * len(names) // most] for i in range(min(most, len(names)))]
-        self.clips = [self._clipping(name, masters[name]) for name in names]
+        most = min(filter(None, (options.most_clips, QUICK_CLIPS if options.quick else None)), default=None)
+        masters = find_masters(options.data, options.cache, options.frames, most)
+        self.clips = [self._clipping(name, master) for name, master in masters.items()]
 
     def _clipping(self, name: str, master: Path) -> Clipping:
         frames, cache = self.options.seen_frames, self.options.cache

@@ -26,6 +26,9 @@ Vmaf = Annotated[bool, typer.Option("--vmaf", help="VMAF as well; needs the extr
 Plot = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Mean curves as .svg or .png; default: .svg beside --out.", dir_okay=False)
 ]
+Html = Annotated[
+    Path | None, typer.Option("--page", metavar="FILE", help="HTML page; default: .html beside --out.", dir_okay=False)
+]
 NoTiming = Annotated[bool, typer.Option("--no-timing", help="Leave the speeds out, on a busy machine.")]
 Out = Annotated[Path, typer.Option(metavar="FILE", help="JSON file; results of other tasks in it stay.", dir_okay=False)]
 Tasks = Annotated[
@@ -48,6 +51,7 @@ def quality(
     data: Data,
     tasks: Tasks = None,
     out: Out = Path("results/quality.json"),
+    page: Html = None,
     frames: Frames = 32,
     quick: Quick = False,
     networks: Networks = None,
@@ -62,6 +66,7 @@ def quality(
     Clips are made worse in known ways, restored as `revivid restore` does it, and compared with what they were. What was measured
     before is not measured again, so that an interrupted run goes on where it stopped.
     """
+    from ..bench.pages import quality_page
     from ..bench.quality import Options
     from ..bench.quality import quality as measure
 
@@ -78,12 +83,13 @@ def quality(
         timing=not no_timing,
     )
     results = measure(options, common.say)
+    target = quality_page(results).write(page or out.with_suffix(".html"))
     if as_json:
-        common.emit("result", path=str(out), **results)
+        common.emit("result", path=str(out), page=str(target), **results)
         return
     for name, section in results["tasks"].items():
         print("\n".join(_lines(name, section)))
-    print(out)
+    print(out, target, sep="\n")
 
 
 @app.command()
@@ -91,9 +97,7 @@ def tables(
     data: Data,
     numbers: Annotated[list[int] | None, typer.Argument(metavar="[NUMBER]...", help="1 to 5; default: all.")] = None,
     out: Out = Path("results/tables.json"),
-    page: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="HTML page; default: .html beside --out.", dir_okay=False)
-    ] = None,
+    page: Html = None,
     frames: Frames = 32,
     quick: Quick = False,
     networks: Annotated[
@@ -134,8 +138,7 @@ def tables(
         return
     for number, section in results["tables"].items():
         print("\n".join(_rows(number, section)))
-    print(out)
-    print(target)
+    print(out, target, sep="\n")
 
 
 @app.command()
@@ -146,6 +149,7 @@ def rd(
         str | None, typer.Option(metavar="A,B,...", help="Streams and who restores them: default,svtav1:6,x265:slow@1/2+bicubic.")
     ] = None,
     plot: Plot = None,
+    page: Html = None,
     networks: Networks = None,
     frames: Frames = 32,
     quick: Quick = False,
@@ -160,6 +164,7 @@ def rd(
     An arm is CODEC[:PRESET[:TUNE]][@SCALE][+RESTORER]: x265, x264 or svtav1, 1/2 or 1/4 of each side, and bicubic, a stage or
     weights behind it. `default` stands for x265 medium at all scales, by bicubic and the package's networks.
     """
+    from ..bench.pages import rate_distortion_page
     from ..bench.rd import DEFAULT, Options, rate_distortion
 
     options = Options(
@@ -175,11 +180,12 @@ def rd(
         plot=plot or out.with_suffix(".svg"),
     )
     results = rate_distortion(options, common.say)
+    target = rate_distortion_page(results).write(page or out.with_suffix(".html"))
     if as_json:
-        common.emit("result", path=str(out), **results)
+        common.emit("result", path=str(out), page=str(target), **results)
     else:
         print("\n".join(_deltas(results)))
-        print(out)
+        print(out, target, sep="\n")
 
 
 @app.command()
@@ -191,6 +197,8 @@ def bvc(
         list[str] | None, typer.Option("--with", metavar="NAME=FILE", help="Weights of a part, or of an arm of that name.")
     ] = None,
     clips: Annotated[int | None, typer.Option(help="So many clips, spread over the folder; default: all.", min=1)] = None,
+    plot: Plot = None,
+    page: Html = None,
     frames: Annotated[int, typer.Option(help="Frames of each clip; blurring takes three of them.")] = 15,
     quick: Quick = False,
     workers: Workers = None,
@@ -203,6 +211,7 @@ def bvc(
     What was measured before is not measured again.
     """
     from ..bench.bvc import DEFAULT_ARMS, Options, learned_codec, weight_files
+    from ..bench.pages import blurry_page
 
     options = Options(
         data=data,
@@ -214,13 +223,15 @@ def bvc(
         frames=frames,
         quick=quick,
         workers=workers,
+        plot=plot or out.with_suffix(".svg"),
     )
     results = learned_codec(options, common.say)
+    target = blurry_page(results).write(page or out.with_suffix(".html"))
     if as_json:
-        common.emit("result", path=str(out), **results)
+        common.emit("result", path=str(out), page=str(target), **results)
     else:
         print("\n".join(_gains_by_bits(results)))
-        print(out)
+        print(out, target, sep="\n")
 
 
 def default_cache() -> Path:
