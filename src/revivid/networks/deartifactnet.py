@@ -1,6 +1,6 @@
 """DeartifactNet: coding artefacts averaged away over time and space, in YUV 4:2:0 planes. Our own design.
 
-    neighbouring frames brought along their motion, as they are and where they agree - \\
+    neighbouring frames, registered with the middle one, as they are and where they agree - \\
     symmetric pairs of pixels around each one ---------------------------------------- + - `kernelnet` - planes
 
 What a codec rounded away differs from frame to frame as far as it coded them anew: what they agree on is nearer to the truth.
@@ -14,16 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..layers.blending import bring
 from .kernelnet import KernelNet, Samples, shape_of
-from .registered import around
+from .registered import FARTHEST, agreement, brought, finer, registered_flows
 
-#: Mean differences over 5x5 pixels, in parts of the range, from which a brought frame no longer agrees.
-_AGREES = 0.01
+#: What makes a neighbour doubtful, in parts of the range: differences above this and above x265's error, which is so much at this
+#: CRF and doubles every so many steps.
+_DOUBT, _ERROR, _ERROR_CRF, _DOUBLES = 0.003, 0.0075, 22.0, 8.5
 #: One of each pair of pixels around the middle one, within 5x5: down, right.
 PAIRS = tuple((dy, dx) for dy in range(3) for dx in range(-2, 3) if dy > 0 or dx > 0)
-#: Motion is followed so far, in pixels; strips of a frame see as much beyond their ends.
-_FARTHEST = 96
 
 
 class DeartifactNet(KernelNet):
@@ -45,34 +43,26 @@ class DeartifactNet(KernelNet):
     ) -> None:
         reach = max(reach, 1)
         counts = {"samples": 4 * reach + len(PAIRS), "beside": 0, "hints": 3}
-        super().__init__(task, reach, widths, encoder, middle, decoder, gate, **counts, farthest=_FARTHEST)
+        super().__init__(task, reach, widths, encoder, middle, decoder, gate, **counts, farthest=FARTHEST)
 
-    def seen(self, y: Tensor, uv: Tensor, motion: Tensor, _strength: Tensor, /) -> Samples:
-        u, v = uv[:, ::2], uv[:, 1::2]
-        motion = motion.clamp(-_FARTHEST / self.reach, _FARTHEST / self.reach)
-        brought = self._brought(y, motion)
-        agree = torch.exp(-(around(brought.abs()) / _AGREES).square())
-        luma = torch.cat((brought, brought * agree, pairs(y[:, self.reach : self.reach + 1])), 1)
-        halved, slower = F.avg_pool2d(agree, 2), F.avg_pool2d(motion / 2, 2, ceil_mode=True)
-        chroma = []
-        for plane in (u, v):
-            changes = self._brought(plane, slower)
-            chroma.append(torch.cat((changes, changes * halved, pairs(plane[:, self.reach : self.reach + 1])), 1))
-        return Samples(luma, torch.stack(chroma, 1), None, shape_of(motion[:, :2]))
+    def guide(self, y: Tensor, peak: float = 1.0) -> Tensor:
+        """Where every place of the middle frame is in its neighbours: `registered_flows`."""
+        return registered_flows(self.motion, y, peak)
 
-    def _brought(self, planes: Tensor, motion: Tensor) -> Tensor:
-        """(N,2 reach,H,W): the neighbours before and after, nearest first, as differences from the middle one.
+    def seen(self, y: Tensor, uv: Tensor, motion: Tensor, strength: Tensor, /) -> Samples:
+        flows = motion.clamp(-FARTHEST, FARTHEST)
+        error = _ERROR * 2 ** ((strength[:, None, None, None] - _ERROR_CRF) / _DOUBLES)
+        changes = brought(y, finer(flows, *y.shape[-2:]))
+        agree = agreement(changes, 0.0, _DOUBT + error)
+        luma = _samples(y[:, self.reach : self.reach + 1], changes, finer(agree, *y.shape[-2:]))
+        middle = uv[:, 2 * self.reach : 2 * self.reach + 2].split(1, 1)
+        planes = (uv[:, ::2], uv[:, 1::2])
+        chroma = [_samples(own, brought(plane, flows / 2), agree) for own, plane in zip(middle, planes, strict=True)]
+        return Samples(luma, torch.stack(chroma, 1), None, shape_of((flows[:, 2:4] - flows[:, :2]) / 2))
 
-        `planes` (N,T,H,W) and their motion, in pixels per frame, on a grid of cells of 2x2 of them.
-        """
-        middle = planes[:, self.reach : self.reach + 1]
-        found: list[Tensor] = []
-        for distance in range(1, self.reach + 1):
-            before, after = (planes[:, self.reach + k : self.reach + k + 1] for k in (-distance, distance))
-            # From end to end it is 2 distance as many pixels, which are distance as many cells.
-            cells = motion[:, 2 * distance - 2 : 2 * distance] * distance
-            found += (end - middle for end in bring(before, after, cells.contiguous(), 2, 0.5))
-        return torch.cat(found, 1)
+
+def _samples(middle: Tensor, changes: Tensor, agree: Tensor) -> Tensor:
+    return torch.cat((changes, changes * agree, pairs(middle)), 1)
 
 
 def pairs(plane: Tensor) -> Tensor:

@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .cellnet import CELL
 from .deartifactnet import PAIRS, pairs
 from .kernelnet import KernelNet, Samples, shape_of
-from .registered import FARTHEST, agreement, brought, registered_flows
+from .registered import FARTHEST, agreement, brought, finer, registered_flows
 
 #: Mean absolute difference of pure noise in parts of its sigma: of one picture, of two interpolated ones.
 _EXPECTED = 1.1
@@ -56,15 +55,14 @@ class DenoiseNet(KernelNet):
     def seen(self, y: Tensor, uv: Tensor, motion: Tensor, strength: Tensor, /) -> Samples:
         flows = motion.clamp(-FARTHEST, FARTHEST)
         sigma = strength[:, None, None, None] / 255
-        changes = brought(y, F.interpolate(flows, scale_factor=2.0, mode="bilinear"))
+        changes = brought(y, finer(flows, *y.shape[-2:]))
         agree = agreement(changes, _EXPECTED * sigma, _DOUBT + _DOUBT_BY_SIGMA * sigma)
-        halved = F.avg_pool2d(agree, 2)
-        luma = _averaged(y[:, self.reach : self.reach + 1], changes, agree)
+        luma = _averaged(y[:, self.reach : self.reach + 1], changes, finer(agree, *y.shape[-2:]))
         middle = uv[:, 2 * self.reach : 2 * self.reach + 2].split(1, 1)
         planes = (uv[:, ::2], uv[:, 1::2])
-        chroma = [_averaged(own, brought(plane, flows / 2), halved) for own, plane in zip(middle, planes, strict=True)]
+        chroma = [_averaged(own, brought(plane, flows / 2), agree) for own, plane in zip(middle, planes, strict=True)]
         shape = shape_of((flows[:, 2:4] - flows[:, :2]) / 2)
-        return Samples(luma, torch.stack(chroma, 1), changes, torch.cat((halved, shape), 1))
+        return Samples(luma, torch.stack(chroma, 1), changes, torch.cat((agree, shape), 1))
 
 
 def _averaged(middle: Tensor, changes: Tensor, agree: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..layers.bicubic import sample_filters
 from .compactinterp import CompactInterp
 from .planes import PlanesSR, check_hyperparameters
-from .registered import BORROWED, FARTHEST, agreement, brought, registered_flows
+from .registered import BORROWED, FARTHEST, agreement, brought, finer, registered_flows
 
 #: Mean difference, in parts of the range, that makes a neighbour doubtful.
 _DOUBT = 0.03
@@ -78,9 +78,9 @@ class LumaVSR(PlanesSR):
     def _neighbours(self, y: Tensor, flows: Tensor) -> Tensor:
         """(N,12 reach + 1,H,W): what there is to see of the neighbours of luma (N,T,H,W)."""
         height, width = y.shape[-2:]
-        flows = F.interpolate(flows.clamp(-FARTHEST, FARTHEST), scale_factor=2.0, mode="bilinear")[..., :height, :width]
+        flows = finer(flows.clamp(-FARTHEST, FARTHEST), height, width)
         changes = brought(y, flows)
-        agree = agreement(changes, 0.0, _DOUBT)
+        agree = finer(agreement(changes, 0.0, _DOUBT), height, width)
         agreed = changes * agree
         mean = agreed.sum(1, keepdim=True) / (1 + agree.sum(1, keepdim=True))
         turns = 2 * math.pi * flows

@@ -81,11 +81,15 @@ def brought(planes: Tensor, flows: Tensor) -> Tensor:
 
 
 def agreement(differences: Tensor, expected: Tensor | float, doubt: Tensor | float) -> Tensor:
-    """0 to 1 by pixel and neighbour: where mean absolute differences exceed the `expected` ones not by much more than `doubt`."""
-    excess = (around(differences.abs()) - expected).relu_()
-    return torch.exp(-(excess / doubt).square_())
+    """0 to 1 by neighbour, on a grid half as fine (N,K,ceil(H/2),ceil(W/2)), for `differences` (N,K,H,W).
+
+    Where mean absolute differences around, over 6x6 pixels, exceed the `expected` ones not by much more than `doubt`.
+    """
+    cells = F.avg_pool2d(differences.abs(), 2, ceil_mode=True)
+    around = F.avg_pool2d(F.pad(cells, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    return torch.exp(-((around - expected).relu_() / doubt).square_())
 
 
-def around(values: Tensor) -> Tensor:
-    """Means over 5x5 pixels."""
-    return F.avg_pool2d(F.pad(values, (2, 2, 2, 2), mode="replicate"), 5, 1)
+def finer(coarse: Tensor, height: int, width: int) -> Tensor:
+    """On the grid of luma what is known on that of chroma."""
+    return F.interpolate(coarse, scale_factor=2.0, mode="bilinear")[..., :height, :width]
