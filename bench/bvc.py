@@ -1,8 +1,9 @@
 """What BVC's networks cost: python bench/bvc.py --out results/bvc-cost.json [--sizes compact,paper] [--threads N]
 
-Parameters and thousands of multiply-adds per pixel by module, which need no weights, and on this machine the seconds that the
-networks take for a frame of 1280x720 (padded to 1280x768 inside), the median of several, without entropy coding and without
-reading and writing video. The second paper's Table 1 has 12.74 million parameters and 0.67 s a frame on its authors' GPU.
+Parameters and thousands of multiply-adds per pixel by module, which need no weights, and on this machine the seconds and the
+memory that the networks take for a frame of 1280x720 (padded to 1280x768 inside), without entropy coding and without reading and
+writing video: seconds the median of several calls, memory how far a call raises what is resident. The second paper's Table 1 has
+12.74 million parameters and 0.67 s a frame on its authors' GPU.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from memory import peak
 from revivid import networks
 from revivid.evaluation.machine import describe_machine
 from revivid.networks.bvc import Bvc
@@ -90,6 +92,18 @@ def kmacs(network: Bvc) -> dict[str, float]:
     return counted
 
 
+def megabytes(network: Bvc) -> dict[str, int]:
+    """Peak memory of enhancing, coding and decoding a frame, before the process keeps freed memory."""
+    torch.manual_seed(0)
+    frame, reference = torch.rand(2, 1, 3, *TIMED).unbind()
+    small = frame[..., :64, :64], reference[..., :64, :64]
+    network.encode(network.enhance(small[0]), small[1], 4.0)  # what the first call loads
+    enhance, enhanced = peak(lambda: network.enhance(frame))
+    encode, coded = peak(lambda: network.encode(enhanced, reference, 4.0))
+    decode, _ = peak(lambda: network.decode(coded.motion, coded.residual, reference, 4.0))
+    return {name: round(value / 1e6) for name, value in (("enhance", enhance), ("encode", encode), ("decode", decode))}
+
+
 def seconds(network: Bvc, repeats: int) -> dict[str, float]:
     """Median seconds a frame of enhancing, coding (which decodes) and decoding, over so many calls."""
     torch.manual_seed(0)
@@ -118,12 +132,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, help="calls that are timed of the compact size; of the other, one")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    keep_freed_memory()
     sizes = json.loads(options.out.read_text(encoding="utf-8"))["sizes"] if options.out.exists() else {}
-    for size in options.sizes.split(","):
-        network = build(size)
+    built = {size: build(size) for size in options.sizes.split(",")}
+    memory = {size: megabytes(network) for size, network in built.items()}
+    keep_freed_memory()
+    for size, network in built.items():
         sizes[size] = {"parameters": parameters(network), "kmacs_per_pixel": kmacs(network)}
         sizes[size]["seconds_per_720p_frame"] = seconds(network, options.repeats if size == "compact" else 1)
+        sizes[size]["megabytes_per_720p_frame"] = memory[size]
     result = {"command": "python bench/bvc.py --out results/bvc-cost.json"}
     options.out.write_text(json.dumps(result | {"machine": describe_machine(), "sizes": sizes}, indent=1) + "\n", encoding="utf-8")
 

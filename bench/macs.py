@@ -43,7 +43,7 @@ def kmacs_per_pixel(network: str, hyperparameters: dict[str, Any]) -> float:
     with torch.device("meta"):
         module: Any = networks.build(network, **hyperparameters).eval()
     traits = module.traits
-    if traits.kind == "codec":  # reads its tables, and the meta device has no numbers
+    if traits.kind in ("codec", "picture"):  # reads its tables, and the meta device has no numbers
         module, shape = networks.build(network, **hyperparameters).eval(), (1, 3, 64, 64)
     elif traits.kind == "planes":  # autocast is asked about the device, and knows no meta device
         module, shape = networks.build(network, **hyperparameters).eval(), (1, *SIZE)

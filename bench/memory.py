@@ -14,6 +14,7 @@ import gc
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,16 @@ def resident(field: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
+def peak(call: Callable[[], Any]) -> tuple[int, Any]:
+    """How far a call raises the resident memory, in bytes, and what it answers. Freed memory must not be kept by the process."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    before = resident("VmRSS")
+    answer = call()
+    return resident("VmHWM") - before, answer
+
+
 def call(module: Any, frames: int, side: int) -> tuple[torch.Tensor, ...]:
     """One call as the engine makes it; the state of a streaming network is what it returns."""
     traits = module.traits
@@ -91,13 +102,9 @@ def measure(case: str) -> dict[str, Any]:
     with torch.no_grad():
         call(module, min(points)[0], 64)
         for frames, side in points:
-            gc.collect()
-            ctypes.CDLL(None).malloc_trim(0)
-            Path("/proc/self/clear_refs").write_text("5")  # resets the peak
-            before = resident("VmRSS")
-            state = call(module, frames, side)
-            peak = resident("VmHWM") - before
-            result["points"].append({"frames": frames, "side": side, "peak_bytes": peak, "per_pixel": round(peak / side**2)})
+            peak_bytes, state = peak(lambda frames=frames, side=side: call(module, frames, side))
+            point = {"frames": frames, "side": side, "peak_bytes": peak_bytes, "per_pixel": round(peak_bytes / side**2)}
+            result["points"].append(point)
             if state:
                 result["state_per_pixel"] = round(sum(4 * part.numel() for part in state) / side**2, 1)
     traits = module.traits

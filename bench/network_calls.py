@@ -32,6 +32,8 @@ def caller(module: Any) -> Callable[..., Any]:
         return lambda clip: module(clip, time=0.5)
     if module.traits.kind == "codec":  # the encoder's work, of which the decoder's is a part
         return lambda frame: module.encode(module.enhance(frame), frame, 1.0).decoded
+    if module.traits.kind == "picture":  # coded and decoded
+        return lambda frame: module.decode(*module.encode(frame, 1.0)[::2], 1.0)
     if module.traits.noise == "argument":
         return lambda clip: module.restore_clip(clip, sigma=SIGMA)
     return getattr(module, "restore_clip", module)

@@ -94,4 +94,6 @@ def test_mistakes_are_named(stream: Path, weights: Path, tmp_path: Path) -> None
     assert "exists already" in revivid(*bvc, "-o", stream, expect=2).err
     missing = revivid("compress", clip, "-o", tmp_path / "a.bvc", "--codec", "bvc", "--bvc-weights", "none.safetensors", expect=6)
     assert "none.safetensors" in missing.err
+    learned = ("--intra", "learned", "--intra-weights", "none.safetensors")
+    assert "--intra-weights FILE" in revivid(*bvc, "-o", tmp_path / "a.bvc", *learned, expect=6).err
     assert list(tmp_path.iterdir()) == []

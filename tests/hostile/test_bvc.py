@@ -7,28 +7,25 @@ are changed and their CRCs computed again.
 from __future__ import annotations
 
 import io
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from damaged import MEMORY, SECONDS, cut, decoded, flipped, forged, groups_of, refused
 
 from revivid.codecs.bvc.header import Header
-from revivid.codecs.bvc.records import GOP, Entry, Index, RecordReader, RecordWriter
+from revivid.codecs.bvc.records import RecordReader
 from revivid.codecs.bvc.varint import signed, unsigned
 from revivid.errors import CorruptStream, InputNotReadable
 from revivid.learned.model import Model
 from revivid.learned.reader import BvcReader
-from revivid.types import Clip, join
+from revivid.types import join
 from tiny_bvc import moving_clip, tiny_model, write_stream
 
 GROUP, FRAMES = 4, 16
-SECONDS = 1.0
-MEMORY = 512 << 20
 
 
 @pytest.fixture(scope="module")
@@ -53,39 +50,6 @@ def soon_and_small() -> Iterator[None]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MEMORY
-
-
-def decoded(data: bytes, model: Model, **options: bool) -> Clip:
-    """Read as from a pipe: record by record, without the index."""
-    stdin = sys.stdin
-    sys.stdin = SimpleNamespace(buffer=io.BytesIO(data), isatty=lambda: False)  # type: ignore[assignment]
-    try:
-        return join(list(BvcReader("-", model=model, **options)))  # type: ignore[arg-type]
-    finally:
-        sys.stdin = stdin
-
-
-def refused(work: Callable[[], object]) -> CorruptStream:
-    """The error that `work` ends with, in time."""
-    started = time.process_time()  # other processes may hold ours up
-    with pytest.raises(CorruptStream) as caught:
-        work()
-    assert time.process_time() - started < SECONDS
-    return caught.value
-
-
-def index_of(data: bytes) -> Index:
-    return RecordReader(io.BytesIO(data), "it").index()
-
-
-def groups_of(data: bytes) -> list[Entry]:
-    return index_of(data).of(GOP)
-
-
-def flipped(data: bytes, bit: int) -> bytes:
-    changed = bytearray(data)
-    changed[bit // 8] ^= 1 << bit % 8
-    return bytes(changed)
 
 
 def test_every_bit_of_the_header(stream: bytes, model: Model) -> None:
@@ -138,25 +102,6 @@ def test_groups_put_together_wrongly(stream: bytes, model: Model, tmp_path: Path
     refused(lambda: decoded(b"".join([head, first, theirs[1], third, fourth, end]), model))
     refused(lambda: decoded(b"".join([head, *parts]), model))
     refused(lambda: decoded(b"".join([head, end]), model))
-
-
-def cut(data: bytes) -> list[bytes]:
-    """Header, groups, end."""
-    places = [entry.offset for entry in groups_of(data)]
-    last = groups_of(data)[-1]
-    ends = [*places, last.offset + last.length, len(data)]
-    return [data[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
-
-
-def forged(data: bytes, header: Callable[[Header], Header] = lambda h: h, payload: Callable[[bytes], bytes] = lambda p: p) -> bytes:
-    """The stream with another header and other payloads, all CRCs right."""
-    records = RecordReader(io.BytesIO(data), "it")
-    written = io.BytesIO()
-    writer = RecordWriter(written.write, header(records.header))
-    for record in records:
-        writer.gop(payload(record.payload), record.frames, 0)
-    writer.finish(0)
-    return written.getvalue()
 
 
 @pytest.mark.parametrize("size", [(16_384, 4_096), (4_096, 16_384), (8_192, 8_192), (64, 64), (1, 16_384), (193, 120)])

@@ -118,3 +118,16 @@ def test_bicubic_keeps_a_parabola_that_bilinear_flattens():
     wanted = (x + 0.5)[2:-3] ** 2
     missed = {mode: (backward_warp(source, flow, mode=mode)[0, 0, 4, 2:-3] - wanted).abs() for mode in ("bicubic", "bilinear")}
     assert missed["bicubic"].max() < missed["bilinear"].min()
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_threads_share_a_large_picture(mode) -> None:
+    """In bands of rows, which changes no bit."""
+    source, flow = torch.rand(1, 3, 192, 384), 20 * torch.rand(1, 2, 192, 384) - 10
+    before, answers = torch.get_num_threads(), []
+    with torch.no_grad():
+        for threads in (1, 2, 3, 5):  # five don't divide the rows
+            torch.set_num_threads(threads)
+            answers.append(backward_warp(source, flow, padding="border", mode=mode))
+    torch.set_num_threads(before)
+    assert all(torch.equal(answers[0], answer) for answer in answers)

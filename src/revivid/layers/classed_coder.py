@@ -94,8 +94,8 @@ class ClassedCoder(GainedCoder):
                 self.offsets[step, number], self.lengths[step, number] = low.to(torch.int16), length.to(torch.int16)
             chances = self._class_bits(quality)[0].neg().exp2()
             counts = 1 + torch.floor(chances * (TOTAL - len(chances))).to(torch.int32)
-            counts[counts.argmax()] += TOTAL - counts.sum().to(torch.int32)
-            self.class_frequencies[step] = counts
+            left = (TOTAL - counts.sum(0, keepdim=True)).to(torch.int32)
+            self.class_frequencies[step] = counts.scatter_add(0, counts.argmax(0, keepdim=True), left)
 
     def tables(self, quality: float) -> tuple[Tables, ...]:
         """The integer tables of the nearest whole quality: of the classes, a single channel, then of each class."""

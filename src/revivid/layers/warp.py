@@ -14,6 +14,9 @@ import torch.nn.functional as F
 
 from ..errors import ShapeError
 
+#: Pixels from which it is worth sharing the work.
+_LARGE = 1 << 16
+
 Padding = Literal["zeros", "border"]
 Mode = Literal["bilinear", "bicubic"]
 
@@ -72,8 +75,21 @@ def _targets(flow: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torc
 
 def _sample(source: torch.Tensor, grid: torch.Tensor, padding: Padding, mode: Mode = "bilinear") -> torch.Tensor:
     """`grid_sample` in the grid's dtype, given back in the source's dtype and memory format."""
-    out = F.grid_sample(source.to(grid.dtype), grid, mode=mode, padding_mode=padding, align_corners=True).to(source.dtype)
+    given = source.to(grid.dtype)
+    bands = _bands(grid)
+    if bands > 1:  # torch shares the pictures of a batch among its threads, and never one picture
+        given, grid = given.expand(bands, -1, -1, -1), grid.view(bands, -1, *grid.shape[2:])
+    out = F.grid_sample(given, grid, mode=mode, padding_mode=padding, align_corners=True).to(source.dtype)
+    if bands > 1:
+        out = out.transpose(0, 1).reshape(source.shape)
     return out.contiguous(memory_format=torch.channels_last) if is_channels_last(source) else out
+
+
+def _bands(grid: torch.Tensor) -> int:
+    """How many bands of rows to sample side by side: one for each thread, where there is a single large picture on a CPU."""
+    threads = torch.get_num_threads()
+    large = grid.shape[0] == 1 and grid.shape[1] * grid.shape[2] >= _LARGE and grid.shape[1] % threads == 0
+    return threads if large and grid.device.type == "cpu" and not torch.is_grad_enabled() else 1
 
 
 def _lookup(source: torch.Tensor, column: torch.Tensor, row: torch.Tensor) -> torch.Tensor:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
 from .. import limits
-from ..codecs.bvc.gop import CodedFrame, GopReader, Shown
+from ..codecs.bvc.gop import GopReader, Shown
 from ..codecs.bvc.header import Header
 from ..codecs.bvc.records import Record, corrupt, located
 from ..errors import CorruptStream, UsageError
@@ -65,18 +66,25 @@ class Decoder:
 
     def _frames(self, record: Record) -> Iterator[Timed]:
         group = GopReader(record.payload, record.frames)
-        reference: Tensor | None = None
-        for shown in group.shown:
-            with torch.inference_mode():
-                reference = self._picture(group.frame(), reference)
-            yield self._timed(reference, shown)
+        key, *others = group.shown
+        reference = self._keys.decode(group.frame())
+        # The next frame's integers come out of their bytes while this one's picture is made.
+        with ThreadPoolExecutor(1, "revivid-entropy") as pool:
+            coming = pool.submit(self._integers, group) if others else None
+            yield self._timed(reference, key)
+            for number, shown in enumerate(others, 1):
+                assert coming is not None
+                motion, residual = coming.result()
+                coming = pool.submit(self._integers, group) if number < len(others) else None
+                with torch.inference_mode():
+                    reference = self._network.decode(motion, residual, reference, self._header.quality)
+                yield self._timed(reference, shown)
         group.finish()
 
-    def _picture(self, coded: CodedFrame, reference: Tensor | None) -> Tensor:
-        if reference is None:
-            return self._keys.decode(coded)
-        motion, residual = (torch.from_numpy(latent).to(self._device) for latent in self._coder.decode(coded))
-        return self._network.decode(motion, residual, reference, self._header.quality)
+    def _integers(self, group: GopReader) -> tuple[Tensor, Tensor]:
+        """Motion and residual of a group's next frame."""
+        motion, residual = (torch.from_numpy(latent).to(self._device) for latent in self._coder.decode(group.frame()))
+        return motion, residual
 
     def _timed(self, picture: Tensor, shown: Shown) -> Timed:
         time, duration = shown.pts * self._header.time_base, shown.duration * self._header.time_base

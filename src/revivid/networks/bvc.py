@@ -202,7 +202,7 @@ class Bvc(nn.Module):
         return self.compensated(self.warped(reference, flow), reference, flow)
 
     def _with_residual(self, predicted: Tensor, residual: Tensor, quality: float) -> Tensor:
-        return (predicted + self.residual_coder.reconstruct(residual, quality)).clamp(0, 1)
+        return (predicted + self.residual_coder.reconstruct(residual, quality)).clamp_(0, 1)
 
     def _check(self, *frames: Tensor) -> None:
         for frame in frames:

@@ -76,7 +76,7 @@ class Intra(nn.Module):
             channels, rates, spreads=_CLASSES, spread=_FINE_SPREAD,
         )  # fmt: skip
         self.traits = Traits(
-            tasks=("compress",),
+            tasks=("intra",),
             kind="picture",
             spatial_reach=None,
             size_multiple=self.multiple,

@@ -10,7 +10,7 @@ from typing import Literal
 class Traits:
     """Read by the restoration stages, the tiler and the documentation."""
 
-    #: super-resolve, deblur, denoise, deartifact, refine, interpolate, compress
+    #: super-resolve, deblur, denoise, deartifact, refine, interpolate, compress, intra
     tasks: tuple[str, ...]
     #: How it is called: clip (N,T,C,H,W), image (N,C,H,W), pair (two frames and a time), planes (Y, UV and a CRF), codec (`Bvc`),
     #: cascade (`BvcCascade`), picture (`Intra`).

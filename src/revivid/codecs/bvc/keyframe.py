@@ -41,7 +41,7 @@ def qp_of(quality: float) -> int:
     return round(QPS[0] + (quality - worst) / (best - worst) * (QPS[1] - QPS[0]))
 
 
-def encode(picture: np.ndarray, qp: int, bit_depth: int) -> CodedFrame:
+def encode(picture: np.ndarray, qp: int, bit_depth: int, preset: str = "slow") -> CodedFrame:
     """R'G'B' (3, H, W) in [0, 1], even sides of 64 at least, as one HEVC picture with its parameter sets (Annex B)."""
     planes = _to_planes(picture, bit_depth)
     context = _context("libx265", "w")
@@ -50,7 +50,7 @@ def encode(picture: np.ndarray, qp: int, bit_depth: int) -> CodedFrame:
     context.framerate, context.time_base = Fraction(25), Fraction(1, 25)
     context.color_range, context.colorspace = _HEVC_FULL_RANGE, _HEVC_BT709
     context.thread_count = 1
-    context.options = {"preset": "slow", "x265-params": f"{_X265}:qp={qp}"}
+    context.options = {"preset": preset, "x265-params": f"{_X265}:qp={qp}"}
     frame = av.VideoFrame(width, height, _FORMATS[bit_depth])
     for target, plane in zip(frame.planes, planes, strict=True):
         _samples(target, bit_depth)[...] = plane
