@@ -63,6 +63,8 @@ def tables() -> str:
     for size, facts in result["sizes"].items():
         seconds = facts["seconds_per_720p_frame"]
         lines.append(f"| {size} | {seconds['enhance']:.3g} | {seconds['encode']:.3g} | {seconds['decode']:.3g} |")
+        if memory := facts.get("megabytes_per_720p_frame"):
+            lines.append(f"| {size}, peak memory in MB | {memory['enhance']} | {memory['encode']} | {memory['decode']} |")
     return "\n".join([*lines, "", *_complexity(result["sizes"])])
 
 
