@@ -28,6 +28,7 @@ TASKS = {
     "refine": ("Video that was sharpened before it was compressed", "-o OUT.mp4 --codec hybrid"),
     "interpolate": ("Frame interpolation", "--interpolate 2"),
     "compress": ("Compression of blurry video", "-o OUT.bvc --codec bvc"),
+    "intra": ("Its keyframes", "-o OUT.bvc --codec bvc --intra learned"),
 }
 #: What has a row: published checkpoints and our own weights.
 Weights = Entry | embedded.Metadata
@@ -77,7 +78,8 @@ def _row(entry: Entry, cases: dict[str, Any]) -> str:
 
 def _own_row(name: str, cases: dict[str, Any]) -> str:
     own = OWN[name]
-    measured = "[bvc.md](bvc.md)" if _traits(own).kind == "codec" else "[quality.md](quality.md)"
+    pages = {"codec": "bvc.md", "picture": "intra.md"}
+    measured = "[{0}]({0})".format(pages.get(_traits(own).kind, "quality.md"))
     return _cells(name, own, cases.get(name, {}), measured, f"{own.licence} (inside the package)")
 
 
@@ -129,6 +131,8 @@ def _use(task: str, entries: list[Entry]) -> list[str]:
         lines = ["```bash", f"revivid compress IN {TASKS[task][1]}", "```", ""]
         if task == "refine":
             return [*lines, "What it is for and how it is trained: [hybrid.md](hybrid.md)."]
+        if task == "intra":
+            return [*lines, "What it is made of: [intra.md](intra.md). Multiply-adds are of coding and decoding."]
         return [*lines, "What it is made of and how it is trained: [bvc.md](bvc.md). Multiply-adds are the encoder's."]
     first = entries[0]
     scale = _traits(first).scale

@@ -13,11 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def conv_relu(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """relu(conv(x))."""
+def conv_relu(conv: nn.Conv2d, x: Tensor, gain: float = 1.0) -> Tensor:
+    """relu(conv(gain * x)); a gain that is a power of two costs nothing and changes no bit."""
     if not _fusable(x, conv.weight):
-        return F.relu(conv(x), inplace=True)
-    return torch.ops.mkldnn._convolution_pointwise(*_arguments(conv, x), "relu", [], "")
+        return F.relu(conv(x if gain == 1 else gain * x), inplace=True)
+    weight = conv.weight if gain == 1 else gain * conv.weight
+    return torch.ops.mkldnn._convolution_pointwise(x, weight, conv.bias, *_geometry(conv), "relu", [], "")
 
 
 def conv_leaky_relu(conv: nn.Conv2d, x: Tensor, slope: float) -> Tensor:

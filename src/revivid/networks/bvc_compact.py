@@ -170,8 +170,10 @@ class Deblocking(nn.Module):
         self.outer = quiet(nn.Conv2d(width, _CELL_CHANNELS, 3, padding=1))
 
     def forward(self, picture: Tensor) -> Tensor:
-        scaled = _RESIDUAL_GAIN * cells(picture)
-        return picture + F.pixel_shuffle(self.outer(conv_relu(self.inner, scaled)), CELL) / _RESIDUAL_GAIN
+        hidden = conv_relu(self.inner, cells(picture), _RESIDUAL_GAIN)
+        # On the weights, not on what comes of them: a power of two, so these are the same numbers for a pass less over the picture.
+        weight, bias = (part / _RESIDUAL_GAIN for part in self.outer.parameters())
+        return picture + F.pixel_shuffle(F.conv2d(hidden, weight, bias, padding=1), CELL)
 
 
 def residual_coder(grey: int, color: int, rates: int) -> LatentCoder:
