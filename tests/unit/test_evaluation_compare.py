@@ -12,7 +12,7 @@ import pytest
 from revivid.errors import ShapeError, UsageError
 from revivid.evaluation.compare import Comparison, compare, compare_all, frame_gains, nearest_in_time, pool
 from revivid.evaluation.model import EvaluationReport
-from revivid.metrics import METRICS, measure
+from revivid.metrics import PIXEL_METRICS, measure
 from revivid.types import Clip, ColorSpec
 
 
@@ -99,7 +99,7 @@ def test_identical_videos_have_finite_json() -> None:
     assert data["per_frame"]["psnr"] == [100] * 6
     assert data["per_frame"]["time_s"] == [t / 25 for t in range(6)]
     assert "ms_ssim" not in data["per_frame"]
-    assert set(data["pooled"]) == set(METRICS)
+    assert set(data["pooled"]) == set(PIXEL_METRICS)
 
 
 def test_different_bit_depths_are_compared_at_8_bits() -> None:

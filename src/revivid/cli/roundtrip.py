@@ -89,7 +89,8 @@ def summary(result) -> str:
         "",
         f"{'':10} {report.baseline_label:>18} {'restored':>12} {'gain':>9}",
     ]
-    for name, metric in METRICS.items():
+    for name in report.restored_scores.metrics:
+        metric = METRICS[name]
         before, after = report.bicubic_scores.pooled(name), report.restored_scores.pooled(name)
         if before is None or after is None:
             reason = report.restored_scores.missing.get(name, "")

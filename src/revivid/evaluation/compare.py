@@ -7,14 +7,15 @@ distorted: Iterator[Clip] ----+
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
 from ..errors import ShapeError, UsageError
-from ..metrics.frame import METRICS, FrameScores, Picture, gaps, prepare, score
+from ..metrics.frame import METRICS, PIXEL_METRICS, FrameScores, Picture, gaps, prepare, score
+from ..metrics.vmaf import VmafMeter
 from ..types import Clip
 
 
@@ -46,27 +47,29 @@ class Comparison:
     missing: dict[str, str]
     #: The largest difference in seconds between the times of paired frames, each counted from its own first frame.
     max_time_offset: Fraction
+    #: What was asked for, in the order of `METRICS`.
+    metrics: tuple[str, ...] = PIXEL_METRICS
 
     def values(self, metric: str) -> list[float]:
-        """One value a frame, or an empty list where the metric is missing."""
-        if metric in self.missing:
+        """One value a frame, or an empty list where the metric is missing or was not asked for."""
+        if metric in self.missing or metric not in self.metrics:
             return []
         return [float(getattr(row, metric)) for row in self.scores]
 
     def pooled(self, metric: str) -> Pooled | None:
-        """The metric over all frames; None where it is missing."""
+        """The metric over all frames; None where it is missing or was not asked for."""
         return pool(self.values(metric))
 
     def to_json(self) -> dict[str, object]:
         """`frames`, `max_time_offset_s`, `pooled` by metric, `missing` reasons by metric, `per_frame` columns."""
-        pooled = {metric: self.pooled(metric) for metric in METRICS}
+        pooled = {metric: self.pooled(metric) for metric in self.metrics}
         columns: dict[str, list[float]] = {"time_s": [float(time) for time in self.times]}
         return {
             "frames": len(self.scores),
             "max_time_offset_s": float(self.max_time_offset),
             "pooled": {metric: value.to_json() if value else None for metric, value in pooled.items()},
             "missing": dict(self.missing),
-            "per_frame": columns | {metric: self.values(metric) for metric in METRICS if metric not in self.missing},
+            "per_frame": columns | {metric: self.values(metric) for metric in self.metrics if metric not in self.missing},
         }
 
 
@@ -88,31 +91,50 @@ def compare_all(
     reference: Iterable[Clip],
     distorted: Mapping[str, Iterable[Clip]],
     on_frame: Callable[[int], None] | None = None,
+    metrics: Sequence[str] = PIXEL_METRICS,
+    *,
+    to_shortest: bool = False,
 ) -> dict[str, Comparison]:
     """Measure several videos, by name, against one reference that is read once.
 
     Frames are paired by order, so clips may be cut differently. `on_frame` is told how many frames are done. Videos of
-    different bit depth are compared as 8-bit RGB, and their `psnr_luma` is missing.
+    different bit depth are compared as 8-bit RGB, and their `psnr_luma` and `vmaf` are missing. `to_shortest`: up to where the
+    first of all videos ends.
 
-    Raises `UsageError` where the numbers of frames differ or there are none, `ShapeError` where the sizes differ.
+    Raises `UsageError` where the numbers of frames differ (unless `to_shortest`) or there are none, `ShapeError` where the sizes
+    differ, `MissingTool` where VMAF is asked for and can't be had.
     """
-    comparer = Comparer(distorted)
+    comparer = Comparer(distorted, metrics)
     others = {name: frames_of(clips) for name, clips in distorted.items()}
     for number, frame in enumerate(frames_of(reference)):
-        comparer.add(frame, {name: next_frame(clips, name, number) for name, clips in others.items()})
+        taken = _together(others, number, to_shortest)
+        if taken is None:
+            break
+        comparer.add(frame, taken)
         if on_frame:
             on_frame(number + 1)
     result = comparer.result()
     for name, clips in others.items():
-        check_ended(clips, name, comparer.count)
+        if not to_shortest:
+            check_ended(clips, name, comparer.count)
     return result
+
+
+def _together(others: Mapping[str, Iterator[Clip]], number: int, to_shortest: bool) -> dict[str, Clip] | None:
+    """The next frame of each; None where one has ended and that is allowed."""
+    if not to_shortest:
+        return {name: next_frame(clips, name, number) for name, clips in others.items()}
+    taken = {name: frame for name, clips in others.items() if (frame := next(clips, None)) is not None}
+    return taken if len(taken) == len(others) else None
 
 
 class Comparer:
     """Collects the scores of several videos, by name, against one reference, frame by frame."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], metrics: Sequence[str] = PIXEL_METRICS) -> None:
+        self._metrics = tuple(name for name in METRICS if name in metrics)
         self._rows: dict[str, list[FrameScores]] = {name: [] for name in names}
+        self._meters = {name: VmafMeter() for name in self._rows} if "vmaf" in metrics else {}
         self._offsets: dict[str, Fraction] = dict.fromkeys(self._rows, Fraction(0))
         self._missing: dict[str, dict[str, str]] = {name: {} for name in self._rows}
         self._begins: dict[str, Fraction] = {}
@@ -132,15 +154,30 @@ class Comparer:
         for name, frame in distorted.items():
             begin = self._begins.setdefault(name, frame.times[0])
             self._offsets[name] = max(self._offsets[name], abs((frame.times[0] - begin) - elapsed))
-            self._missing[name] |= gaps(reference, frame)
-            self._rows[name].append(_score(picture, frame, name, number))
+            missing = gaps(reference, frame)
+            self._missing[name] |= {metric: reason for metric, reason in missing.items() if metric in self._metrics}
+            self._rows[name].append(self._score(picture, frame, name, number))
+            if "vmaf" not in missing and name in self._meters:
+                self._meters[name].add(reference, frame)
 
     def result(self) -> dict[str, Comparison]:
         """The comparisons by name. Raises `UsageError` where there was no frame."""
         if not self._times:
             raise UsageError("the reference has no frames", hint="Check --start and --duration.")
-        times = tuple(self._times)
-        return {name: Comparison(times, tuple(rows), self._missing[name], self._offsets[name]) for name, rows in self._rows.items()}
+        for name, meter in self._meters.items():
+            if "vmaf" not in self._missing[name]:
+                pairs = zip(self._rows[name], meter.scores(), strict=True)
+                self._rows[name] = [replace(row, vmaf=value) for row, value in pairs]
+        return {
+            name: Comparison(tuple(self._times), tuple(rows), self._missing[name], self._offsets[name], self._metrics)
+            for name, rows in self._rows.items()
+        }
+
+    def _score(self, reference: Picture, distorted: Clip, name: str, number: int) -> FrameScores:
+        try:
+            return score(reference, prepare(distorted), self._metrics)
+        except ShapeError as error:
+            raise ShapeError(f"{name}, frame {number}: {error.message}", hint=error.hint) from error
 
 
 def frame_gains(before: Comparison, after: Comparison, metric: str = "psnr_y") -> list[float]:
@@ -156,10 +193,11 @@ def frames_of(clips: Iterable[Clip]) -> Iterator[Clip]:
             yield clip[t : t + 1]
 
 
-def nearest_in_time(clips: Iterable[Clip], reference: Iterable[Clip]) -> Iterator[Clip]:
+def nearest_in_time(clips: Iterable[Clip], reference: Iterable[Clip], *, to_end: bool = False) -> Iterator[Clip]:
     """For each frame of `reference` the frame of `clips` that is nearest in time, each counted from its own first frame.
 
-    For videos with more or fewer frames than their reference, such as interpolated ones.
+    For videos with more or fewer frames than their reference, such as interpolated ones. `to_end`: only as long as `clips` last;
+    else their last frame stands for all that follow.
     """
     frames = frames_of(clips)
     current = next(frames, None)
@@ -172,14 +210,9 @@ def nearest_in_time(clips: Iterable[Clip], reference: Iterable[Clip]) -> Iterato
         time = begin + wanted.times[0] - start
         while following is not None and abs(following.times[0] - time) <= abs(current.times[0] - time):
             current, following = following, next(frames, None)
+        if to_end and following is None and time >= current.times[0] + current.durations[0]:
+            return
         yield current
-
-
-def _score(reference: Picture, distorted: Clip, name: str, number: int) -> FrameScores:
-    try:
-        return score(reference, prepare(distorted))
-    except ShapeError as error:
-        raise ShapeError(f"{name}, frame {number}: {error.message}", hint=error.hint) from error
 
 
 def next_frame(clips: Iterator[Clip], name: str, number: int) -> Clip:
@@ -197,6 +230,6 @@ def check_ended(clips: Iterator[Clip], name: str, count: int) -> None:
 
 
 _SAME_FRAMES = (
-    "Frames are paired by order, so both videos need the same frames: compare the same --start and --duration, "
-    "and videos without frame interpolation."
+    "Frames are paired by order, so both videos need the same frames: compare the same --start and --duration, and videos "
+    "without frame interpolation. `revivid evaluate --align` pairs what both have."
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from ..metrics.frame import METRICS
+from .align import Alignment
 from .compare import Comparison
 from .machine import VERSION, command_line
 
@@ -143,7 +143,7 @@ class RoundtripReport:
     @property
     def gains(self) -> dict[str, float | None]:
         """By metric: mean of the restored video less mean of the bicubic one."""
-        return {metric: self.gain(metric) for metric in METRICS}
+        return {metric: self.gain(metric) for metric in self.restored_scores.metrics}
 
     def gain(self, metric: str) -> float | None:
         before, after = self.bicubic_scores.pooled(metric), self.restored_scores.pooled(metric)
@@ -175,6 +175,40 @@ class RoundtripReport:
 
 
 @dataclass(frozen=True)
+class MeasuredFile:
+    """A file that was measured, by its headers."""
+
+    codec: str
+    #: As displayed.
+    width: int
+    height: int
+    #: Mean frames per second.
+    frame_rate: Fraction
+    #: Seconds; None where the header does not say.
+    duration: Fraction | None
+    size_bytes: int
+    #: Of the file's bytes, in hexadecimal; None of what is no plain file.
+    sha256: str | None = None
+
+    @property
+    def bitrate(self) -> float | None:
+        """Bits per second of the whole file."""
+        return float(8 * self.size_bytes / self.duration) if self.duration else None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "codec": self.codec,
+            "width": self.width,
+            "height": self.height,
+            "frame_rate": float(self.frame_rate),
+            "duration_s": None if self.duration is None else float(self.duration),
+            "size_bytes": self.size_bytes,
+            "bitrate_bps": self.bitrate,
+            "sha256": self.sha256,
+        }
+
+
+@dataclass(frozen=True)
 class EvaluationReport:
     """What `revivid evaluate REF DIST...` found out."""
 
@@ -182,14 +216,40 @@ class EvaluationReport:
     reference: str
     #: By name of the measured file, in the order given.
     distorted: Mapping[str, Comparison]
+    #: By the same names: how each lay over the reference before anything was corrected; none of what was not looked at.
+    alignments: Mapping[str, Alignment] = field(default_factory=dict)
+    #: What the headers say of the files, by the same names and by that of the reference.
+    files: Mapping[str, MeasuredFile] = field(default_factory=dict)
+    #: What a reader should know, one sentence each.
+    notices: Sequence[str] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    #: ISO 8601 with time zone, or empty.
+    created: str = ""
+    #: What was typed; empty where it was called from Python.
+    command: str = field(default_factory=command_line)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Those that were asked for."""
+        return next(iter(self.distorted.values())).metrics
 
     def to_json(self) -> dict[str, Any]:
         """What `--json` prints."""
         return {
             "format": EVALUATION_FORMAT,
             "version": VERSION,
+            "created": self.created,
+            "command": self.command,
             "reference": self.reference,
-            "distorted": [{"name": name, **comparison.to_json()} for name, comparison in self.distorted.items()],
+            "files": [{"name": name, **file.to_json()} for name, file in self.files.items()],
+            "options": dict(self.options),
+            "environment": dict(self.environment),
+            "notices": list(self.notices),
+            "distorted": [
+                {"name": name, "alignment": self._alignment(name), **comparison.to_json()}
+                for name, comparison in self.distorted.items()
+            ],
         }
 
     def best(self, metric: str) -> str | None:
@@ -198,3 +258,6 @@ class EvaluationReport:
         if not means or (len(means) > 1 and len(set(means.values())) == 1):
             return None
         return max(means, key=lambda name: means[name])
+
+    def _alignment(self, name: str) -> dict[str, object] | None:
+        return self.alignments[name].to_json() if name in self.alignments else None

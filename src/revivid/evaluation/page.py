@@ -35,6 +35,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from .crops import CropRow
 from .machine import VERSION
 from .plot import Plot
+from .words import printable
 from .write import write_whole
 
 Tone = Literal["", "good", "bad"]
@@ -256,8 +257,7 @@ class Page:
     def html(self) -> str:
         """The page as text."""
         slides = any(isinstance(block, Compare) for section in self.sections for block in section.blocks)
-        template = _environment().get_template("page.html.j2")
-        return template.render(page=self, tiles=Tiles(self.tiles), version=VERSION, slider=_slider() if slides else None)
+        return render("page.html.j2", page=self, tiles=Tiles(self.tiles), version=VERSION, slider=_slider() if slides else None)
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Put the page into a file, whole or not at all; replaces what is there. Raises `OutputNotWritable`."""
@@ -284,6 +284,11 @@ def what_was_run(
         if values:
             blocks.append(Facts(values, title))
     return Section("What was run", blocks)
+
+
+def render(template: str, **values: Any) -> str:
+    """One of the package's templates; every value is escaped."""
+    return _environment().get_template(template).render(**values)
 
 
 def _best(column: Column, values: Iterable[Any]) -> str | None:
@@ -317,7 +322,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["base64"] = lambda data: base64.b64encode(data).decode()
+    environment.filters |= {"base64": lambda data: base64.b64encode(data).decode(), "printable": printable}
     return environment
 
 

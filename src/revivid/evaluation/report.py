@@ -12,20 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..metrics.frame import METRICS
-from ..metrics.pixel import PSNR_CAP
-from .compare import Comparison
+from .blocks import over_time, what_is_measured
 from .crops import CropRow
 from .model import RoundtripReport, VideoFile
 from .page import (
     Block,
     Bullets,
     Cell,
-    Chart,
-    Charts,
     ClipEntry,
     Column,
     Compare,
-    Details,
     Facts,
     Page,
     Row,
@@ -35,7 +31,6 @@ from .page import (
     Tone,
     what_was_run,
 )
-from .plot import plot
 from .words import format_bitrate, format_bytes, format_gain, format_score, format_seconds
 from .write import write_whole
 
@@ -87,47 +82,6 @@ def roundtrip_page(report: RoundtripReport, crops: Sequence[CropRow] = ()) -> Pa
     )
 
 
-def over_time(scores: dict[str, Comparison]) -> list[Block]:
-    """Every metric of each frame, by name of the video, as charts; they share their times."""
-    charts = []
-    times = [float(time) for time in next(iter(scores.values())).times]
-    for metric, words in METRICS.items():
-        columns = {name: values for name, comparison in scores.items() if (values := comparison.values(metric))}
-        if columns:
-            charts.append(Chart(words.label, plot(times, columns), x="s", y=words.unit))
-    return [Charts(charts)] if charts else []
-
-
-def what_is_measured(scores: dict[str, Comparison]) -> list[Block]:
-    """Folded away: the metrics in words, and their pooled figures; open: what is missing."""
-    missing = {metric: reason for comparison in scores.values() for metric, reason in comparison.missing.items()}
-    columns = [Column("mean", 4), Column("harmonic mean", 4), Column("5th percentile", 4), Column("worst frame", 4)]
-    rows = []
-    for metric, words in METRICS.items():
-        for name, comparison in scores.items():
-            pooled = comparison.pooled(metric)
-            if pooled:
-                figures = (pooled.mean, pooled.harmonic_mean, pooled.percentile_5, pooled.minimum)
-                cells = [format_score(value, metric) for value in figures]
-                rows.append(Row(name, cells, group=f"{words.label} {words.unit}".strip()))
-    meanings = Facts({words.label: words.meaning for metric, words in METRICS.items() if _known(metric, scores)})
-    return [
-        *(Text(f"No {METRICS[metric].label}: {reason}.") for metric, reason in missing.items()),
-        Details(
-            "What is measured, and the worst frames",
-            [
-                meanings,
-                Text(f"Identical frames count as {PSNR_CAP:g} dB. SSIM: 11×11 Gaussian window, sigma 1.5."),
-                Table(columns, rows),
-            ],
-        ),
-    ]
-
-
-def _known(metric: str, scores: dict[str, Comparison]) -> bool:
-    return any(comparison.values(metric) for comparison in scores.values())
-
-
 def _lead(report: RoundtripReport) -> str:
     small = report.compressed
     asked = f"CRF {small.crf:g}" if small.crf is not None else f"quality {small.quality:g}"
@@ -156,7 +110,7 @@ def _quality(report: RoundtripReport) -> list[Block]:
     rows = []
     for metric, words in METRICS.items():
         pooled = [scores.pooled(metric) for scores in (report.bicubic_scores, report.restored_scores)]
-        if not any(pooled) and metric not in report.restored_scores.missing:
+        if metric not in report.restored_scores.metrics:
             continue
         shown = [format_score(value.mean if value else None, metric) for value in pooled]
         gain = report.gain(metric)

@@ -48,3 +48,8 @@ def format_seconds(seconds: float) -> str:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+def printable(text: str) -> str:
+    """The text with a mark in place of what XML can't hold, or nobody can see."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

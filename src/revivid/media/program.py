@@ -29,13 +29,18 @@ def available() -> bool:
     return importlib.util.find_spec("imageio_ffmpeg") is not None
 
 
+def require() -> None:
+    """Raise `MissingTool` where the program isn't there."""
+    if not available():
+        raise MissingTool("this needs the ffmpeg program of imageio-ffmpeg", hint=_HINT)
+
+
 def run(clips: Sequence[Clip], arguments: Sequence[str], result: str) -> bytes:
     """What the program writes into the file `result`, with `clips` as its inputs 0, 1, ... and `arguments` behind them.
 
     Raises `MissingTool` where the program isn't there, or fails.
     """
-    if not available():
-        raise MissingTool("this needs the ffmpeg program of imageio-ffmpeg", hint=_HINT)
+    require()
     import imageio_ffmpeg  # pyright: ignore[reportMissingImports]
 
     with tempfile.TemporaryDirectory(prefix="revivid-ffmpeg-") as folder:

@@ -1,6 +1,18 @@
 """How good: PSNR, SSIM and MS-SSIM by the published conventions, on tensors (`pixel`) and on frames of video (`frame`)."""
 
-from .frame import METRICS, FrameScores, Metric, gaps, measure
+from .frame import METRICS, PIXEL_METRICS, FrameScores, Metric, gaps, measure
 from .pixel import MS_SSIM_MIN_SIDE, PSNR_CAP, ms_ssim, psnr, ssim
 
-__all__ = ["METRICS", "MS_SSIM_MIN_SIDE", "PSNR_CAP", "FrameScores", "Metric", "gaps", "measure", "ms_ssim", "psnr", "ssim"]
+__all__ = [
+    "METRICS",
+    "MS_SSIM_MIN_SIDE",
+    "PIXEL_METRICS",
+    "PSNR_CAP",
+    "FrameScores",
+    "Metric",
+    "gaps",
+    "measure",
+    "ms_ssim",
+    "psnr",
+    "ssim",
+]

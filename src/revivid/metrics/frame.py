@@ -5,7 +5,9 @@ Clip -> prepare -> Picture (8-bit RGB, BT.601 luma, stream planes) -> score -> F
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -37,19 +39,28 @@ METRICS = {
     "psnr_y": Metric("PSNR-Y", "dB", 2, "BT.601 limited luma of the 8-bit RGB, as in the restoration tables"),
     "ssim_y": Metric("SSIM-Y", "", 4, "BT.601 limited luma of the 8-bit RGB, as in the restoration tables"),
     "psnr_luma": Metric("PSNR luma", "dB", 2, "luma plane as coded, at the stream's bit depth, as in codec curves"),
+    "vmaf": Metric("VMAF", "", 2, "luma plane as coded and its motion, model vmaf_v0.6.1 of libvmaf, 0 to 100"),
 }
+#: Those that need nothing but a frame and its reference.
+PIXEL_METRICS = tuple(name for name in METRICS if name != "vmaf")
+#: libvmaf takes no frame of 16 pixels a side.
+VMAF_MIN_SIDE = 32
 
 
 @dataclass(frozen=True)
 class FrameScores:
-    """The metrics of one frame; decibels are at most 100 (`PSNR_CAP`), which an identical frame has. None: `gaps` says why."""
+    """The metrics of one frame; decibels are at most 100 (`PSNR_CAP`), which an identical frame has.
 
-    psnr: float
-    ssim: float | None
-    ms_ssim: float | None
-    psnr_y: float
-    ssim_y: float | None
-    psnr_luma: float | None
+    None: not asked for, or `gaps` says why; VMAF is measured over several frames (`metrics.vmaf.VmafMeter`).
+    """
+
+    psnr: float | None = None
+    ssim: float | None = None
+    ms_ssim: float | None = None
+    psnr_y: float | None = None
+    ssim_y: float | None = None
+    psnr_luma: float | None = None
+    vmaf: float | None = None
 
     def to_dict(self) -> dict[str, float | None]:
         return asdict(self)
@@ -57,22 +68,27 @@ class FrameScores:
 
 @dataclass(frozen=True)
 class Picture:
-    """One frame made ready for measuring."""
+    """One frame made ready for measuring; what no metric asks for is not converted."""
 
     #: One frame.
     clip: Clip
-    #: (1, 3, H, W) float32, whole numbers 0..255.
-    rgb: Tensor
-    #: (1, 1, H, W) float32 in 16..235, not rounded.
-    luma: Tensor
+
+    @cached_property
+    def rgb(self) -> Tensor:
+        """(1, 3, H, W) float32, whole numbers 0..255."""
+        return rgb_8bit(self.clip)
+
+    @cached_property
+    def luma(self) -> Tensor:
+        """(1, 1, H, W) float32 in 16..235, not rounded."""
+        return luma_bt601(self.rgb / 255)
 
 
 def prepare(clip: Clip) -> Picture:
     """A `Picture` of a clip of one frame; a reference that several videos are measured against is prepared once."""
     if len(clip) != 1:
         raise ShapeError(f"a picture is one frame, the clip has {len(clip)}")
-    rgb = rgb_8bit(clip)
-    return Picture(clip, rgb, luma_bt601(rgb / 255))
+    return Picture(clip)
 
 
 def gaps(reference: Clip, distorted: Clip) -> dict[str, str]:
@@ -83,35 +99,39 @@ def gaps(reference: Clip, distorted: Clip) -> dict[str, str]:
         reasons.update(dict.fromkeys(("ssim", "ssim_y"), f"SSIM needs {WINDOW} pixels a side, the frames have {side}"))
     if side < MS_SSIM_MIN_SIDE:
         reasons["ms_ssim"] = f"MS-SSIM needs {MS_SSIM_MIN_SIDE} pixels a side, the frames have {side}"
+    if side < VMAF_MIN_SIDE:
+        reasons["vmaf"] = f"VMAF needs {VMAF_MIN_SIDE} pixels a side, the frames have {side}"
     height = reference.height
     if _luma_scale(reference.color, height) != _luma_scale(distorted.color, height):
         ours, theirs = _describe(reference.color, height), _describe(distorted.color, height)
-        reasons["psnr_luma"] = f"the luma planes don't mean the same: {ours} against {theirs}"
+        reasons.update(dict.fromkeys(("psnr_luma", "vmaf"), f"the luma planes don't mean the same: {ours} against {theirs}"))
     return reasons
 
 
-def score(reference: Picture, distorted: Picture) -> FrameScores:
-    """Measure one frame. Raises `ShapeError` where the sizes differ."""
-    if reference.rgb.shape != distorted.rgb.shape:
-        ours, theirs = reference.clip, distorted.clip
+def score(reference: Picture, distorted: Picture, metrics: Collection[str] = PIXEL_METRICS) -> FrameScores:
+    """Measure one frame by some of `PIXEL_METRICS`. Raises `ShapeError` where the sizes differ."""
+    ours, theirs = reference.clip, distorted.clip
+    if (ours.width, ours.height) != (theirs.width, theirs.height):
         raise ShapeError(
             f"the reference is {ours.width}x{ours.height} and the other video {theirs.width}x{theirs.height}",
             hint="Only frames of the same size can be compared: scale one of the videos first.",
         )
-    missing = gaps(reference.clip, distorted.clip)
-    structure, multi_scale = None, None
-    if "ms_ssim" not in missing:
+    wanted = set(metrics) - set(gaps(ours, theirs))
+    found: dict[str, float] = {}
+    if "ms_ssim" in wanted:
         structure, multi_scale = ssim_and_ms_ssim(reference.rgb, distorted.rgb)
-    elif "ssim" not in missing:
-        structure = ssim(reference.rgb, distorted.rgb)
-    return FrameScores(
-        psnr=float(psnr(reference.rgb, distorted.rgb)),
-        ssim=None if structure is None else float(structure),
-        ms_ssim=None if multi_scale is None else float(multi_scale),
-        psnr_y=float(psnr(reference.luma, distorted.luma)),
-        ssim_y=None if "ssim_y" in missing else float(ssim(reference.luma, distorted.luma)),
-        psnr_luma=None if "psnr_luma" in missing else _plane_psnr(reference.clip, distorted.clip),
-    )
+        found |= {"ssim": float(structure), "ms_ssim": float(multi_scale)}
+    elif "ssim" in wanted:
+        found["ssim"] = float(ssim(reference.rgb, distorted.rgb))
+    if "psnr" in wanted:
+        found["psnr"] = float(psnr(reference.rgb, distorted.rgb))
+    if "psnr_y" in wanted:
+        found["psnr_y"] = float(psnr(reference.luma, distorted.luma))
+    if "ssim_y" in wanted:
+        found["ssim_y"] = float(ssim(reference.luma, distorted.luma))
+    if "psnr_luma" in wanted:
+        found["psnr_luma"] = _plane_psnr(ours, theirs)
+    return FrameScores(**{name: value for name, value in found.items() if name in wanted})
 
 
 def measure(reference: Clip, distorted: Clip) -> list[FrameScores]:
