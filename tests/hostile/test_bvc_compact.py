@@ -113,6 +113,7 @@ def test_a_sample_of_damage(stream: bytes, foreign: bytes, models: Model) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(0)  # some seven thousand streams
 def test_all_damage(stream: bytes, foreign: bytes, models: Model) -> None:
     judge(stream, foreign, models, None)
 
