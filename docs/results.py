@@ -93,6 +93,11 @@ def _networks(result: dict[str, Any]) -> Iterator[str]:
     yield f"{len(faster)} networks {min(faster):.1f} to {max(faster):.1f} times as fast as written down literally"
 
 
+def _intra(result: dict[str, Any]) -> Iterator[str]:
+    delta = result["differences"]
+    yield f"BD-PSNR over x265 intra {delta['bd_psnr']:+.2f} dB, BD-rate {delta['bd_rate']:+.1f} %, {result['weights']['iterations']} iterations"
+
+
 def _places(result: dict[str, Any]) -> Iterator[str]:
     scenes = result["scenes"].values()
     means = {name: fmean(scene[name] for scene in scenes) for name in ("plain", "after")}
@@ -138,6 +143,7 @@ KNOWN: dict[str, tuple[str, str, Callable[[dict[str, Any]], Iterator[str]]]] = {
     "bvc": ("The learned codec for blurry video against its rivals", "bvc.md", _bvc),
     "bvc-cascades": ("Cascades of two networks and ablations, hardly trained", "bvc.md", _nothing),
     "bvc-cost": ("What the learned codec costs", "bvc.md", _bvc_cost),
+    "intra": ("The learned codec's keyframes against HEVC intra", "intra.md", _intra),
     "places": ("Deblurring before x265 or after it", "hybrid.md", _places),
     "registration": ("How well two frames are brought together", "bvc.md", _registration),
     "lumasr": ("Super-resolution x4", "compact-networks.md", _super_resolution),

@@ -1,4 +1,4 @@
-"""`revivid bench quality` on a tiny clip: figures on stdout, results in a file, nothing measured twice."""
+"""`revivid bench` on a tiny clip: figures on stdout, results in a file, nothing measured twice."""
 
 from __future__ import annotations
 
@@ -47,6 +47,18 @@ def test_rate_distortion(data: Path) -> None:
     assert curve[0]["bpp"] > curve[-1]["bpp"]
     assert curve[0]["psnr_y"] > curve[-1]["psnr_y"]
     revivid(*arguments, "--plot", "curves.doc", expect=2)
+
+
+def test_tables(data: Path) -> None:
+    out = data.parent / "tables.json"
+    arguments = ("bench", "tables", "2", "--data", data, "--out", out, "--cache", data.parent / "cache", "--quick", "--no-timing")
+    told = revivid(*arguments, "--with", "compactsr-x4").out
+    assert "Table 2, Super-resolution x4: 1 clips" in told
+    assert "compactsr-x4" in told
+    rows = next(iter(json.loads(out.read_text())["tables"]["2"]["inputs"].values()))["rows"]
+    assert set(rows) == {"bicubic", "compactsr-x4"}
+    assert "published, other test set" in out.with_suffix(".html").read_text(encoding="utf-8")
+    assert "no table 6" in revivid("bench", "tables", "6", "--data", data, "--out", out, expect=2).err
 
 
 def test_what_cannot_be_measured(data: Path, tmp_path: Path) -> None:
