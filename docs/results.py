@@ -94,8 +94,8 @@ def _networks(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _intra(result: dict[str, Any]) -> Iterator[str]:
-    delta = result["differences"]
-    yield f"BD-PSNR over x265 intra {delta['bd_psnr']:+.2f} dB, BD-rate {delta['bd_rate']:+.1f} %, {result['weights']['iterations']} iterations"
+    delta, iterations = result["differences"], result["weights"]["iterations"]
+    yield f"BD-PSNR over x265 intra {delta['bd_psnr']:+.2f} dB, BD-rate {delta['bd_rate']:+.1f} %, {iterations} iterations"
 
 
 def _places(result: dict[str, Any]) -> Iterator[str]:
