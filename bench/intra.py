@@ -75,10 +75,13 @@ def differences(pictures: dict[str, dict[str, list[dict[str, float]]]]) -> dict[
     """Means over pictures of what the autoencoder has over x265: dB at equal bits, per cent of bits at equal PSNR, MS-SSIM."""
     found: dict[str, list[float | None]] = {"bd_psnr": [], "bd_rate": [], "bd_ms_ssim": []}
     for arms in pictures.values():
-        lines = {key: [[(p["bpp"], p[key]) for p in arms[arm]] for arm in ("x265", "intra-compact")] for key in ("psnr", "ms_ssim")}
-        found["bd_psnr"].append(bd_quality(*lines["psnr"]))
-        found["bd_rate"].append(bd_rate(*lines["psnr"]))
-        found["bd_ms_ssim"].append(bd_quality(*lines["ms_ssim"]))
+        lines = {
+            (arm, key): [(p["bpp"], p[key]) for p in arms[arm]] for arm in ("x265", "intra-compact") for key in ("psnr", "ms_ssim")
+        }
+        anchor, ours = lines["x265", "psnr"], lines["intra-compact", "psnr"]
+        found["bd_psnr"].append(bd_quality(anchor, ours))
+        found["bd_rate"].append(bd_rate(anchor, ours))
+        found["bd_ms_ssim"].append(bd_quality(lines["x265", "ms_ssim"], lines["intra-compact", "ms_ssim"]))
     known = {name: [value for value in values if value is not None] for name, values in found.items()}
     return {name: round(statistics.mean(values), 4) if values else None for name, values in known.items()}
 

@@ -108,7 +108,8 @@ class PictureTask:
 
     def _picture(self, rng: np.random.Generator) -> Tensor:
         """The most textured of some random places, turned and mirrored."""
-        patch, places = self.settings.patch, []
+        patch = self.settings.patch
+        places: list[tuple[Scene, int, tuple[int, int]]] = []
         for _ in range(self.settings.candidates):
             scene = self.scenes[rng.integers(len(self.scenes))]
             count, height, width = scene.truth[0].shape
