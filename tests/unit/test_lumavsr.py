@@ -1,4 +1,4 @@
-"""LumaVSR: begins as bicubic interpolation of its middle frame, sees registered neighbours, and takes every size, whole or in parts."""
+"""LumaVSR: begins as bicubic interpolation of its middle frame, sees registered neighbours, and takes every size, in parts too."""
 
 from __future__ import annotations
 
