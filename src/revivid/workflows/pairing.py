@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from ..errors import ShapeError, UsageError
 from ..evaluation.align import Alignment, Overlap, find, look, overlap
@@ -39,7 +40,7 @@ class Pairing:
     ) -> None:
         """Opens all. Raises `ShapeError` where sizes and `UsageError` where frame rates differ, unless `align`."""
         self.align = align
-        self._cut = {"start": start, "duration": duration}
+        self._cut: dict[str, Any] = {"start": start, "duration": duration}
         self._paths = {"": reference, **distorted}
         self._readers = {name: open_video(path, **self._cut) for name, path in self._paths.items()}
         self._overlap: Overlap | None = None
