@@ -35,7 +35,7 @@ def _random_weights(monkeypatch):
 
     def load(name):
         torch.manual_seed(0)
-        task = {"deartifactnet": "deartifact", "deblurnet": "deblur", "cellnet-denoise": "denoise"}[name]
+        task = {"deartifactnet": "deartifact", "deblurnet": "deblur", "cellnet-denoise": "denoise", "denoisenet": "denoise"}[name]
         module = networks.build("cellnet", task=task, reach=1, **HYPERPARAMETERS)
         for parameter in module.parameters():
             torch.nn.init.normal_(parameter, std=0.1)
