@@ -53,6 +53,24 @@ def test_what_is_written_is_what_is_read(own_folder):
     assert load_embedded("tiny").scale == load_trained(path).scale == 2
 
 
+def test_tables_come_back_without_storing_their_zeros(tmp_path):
+    tables = torch.zeros(3, 5, 200, dtype=torch.int16)
+    tables[..., :20] = torch.randint(-9, 9, (3, 5, 20))
+    tables[1, 2] = 0
+    full = torch.arange(12, dtype=torch.int16).view(3, 4)
+    path = tmp_path / "tables.safetensors"
+    embedded.write(path, METADATA, {"tables": tables, "full": full, "weights": torch.zeros(2, 100)})
+    _, found = embedded.read(path)
+    assert set(found) == {"tables", "full", "weights"}
+    assert torch.equal(found["tables"], tables)
+    assert torch.equal(found["full"], full)
+    assert path.stat().st_size < 2500
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"200", b"2x0"))
+    with pytest.raises(CorruptWeights):
+        embedded.read(path)
+
+
 def test_unknown_name_lists_the_known(own_folder):
     store(own_folder)
     with pytest.raises(MissingWeights, match="'huge'") as fault:

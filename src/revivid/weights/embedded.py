@@ -18,6 +18,8 @@ from safetensors.torch import save_file
 
 from ..errors import CorruptWeights, MissingWeights
 
+#: What the name of a tensor has behind it whose values are the lengths of another one's rows.
+_ROWS = ".rows"
 #: Keys of the header of every embedded file; those that were calibrated for int8 also have `ranges`.
 KEYS = ("network", "hyperparameters", "recipe", "iterations", "date", "licence", "trained_on")
 
@@ -66,9 +68,12 @@ def read(path: Path) -> tuple[Metadata, dict[str, torch.Tensor]]:
             metadata = _parse(stored.metadata() or {}, path)
             keys = list(stored.keys())
             tensors = {key: _widened(stored.get_tensor(key)) for key in keys}
+            _lengthen(tensors, stored.metadata() or {})
+    except CorruptWeights:
+        raise
     except FileNotFoundError as fault:
         raise MissingWeights(f"no weights at {path}") from fault
-    except (SafetensorError, OSError) as fault:
+    except (SafetensorError, OSError, KeyError, ValueError, IndexError, RuntimeError) as fault:
         raise CorruptWeights(f"{path} is not a whole safetensors file: {fault}", hint="Reinstall revivid.") from fault
     return metadata, tensors
 
@@ -86,9 +91,36 @@ def write(path: Path, metadata: Metadata, tensors: Mapping[str, torch.Tensor], d
         header["ranges"] = json.dumps({name: [float(f"{end:.4g}") for end in ends] for name, ends in metadata.ranges.items()})
     partial = path.with_name(path.name + ".partial")
     stored = {key: value.to(dtype) if value.is_floating_point() else value for key, value in tensors.items()}
+    header |= _shorten(stored)
     save_file({key: value.contiguous() for key, value in stored.items()}, partial, metadata=header)
     partial.chmod(0o644)  # safetensors makes private files
     partial.replace(path)
+
+
+def _shorten(tensors: dict[str, torch.Tensor]) -> dict[str, str]:
+    """Take the zeros from the ends of integer tensors' rows, in place, where they are most of it, as in tables of an entropy coder.
+
+    Returns what the header says of it.
+    """
+    widths = {}
+    for key, value in list(tensors.items()):
+        if value.is_floating_point() or value.dim() < 2:
+            continue
+        places = torch.arange(1, value.shape[-1] + 1)
+        lengths = ((value != 0) * places).amax(-1)
+        if 2 * int(lengths.sum()) < value.numel():
+            widths[key] = value.shape[-1]
+            tensors[key], tensors[key + _ROWS] = value[places <= lengths[..., None]], lengths.to(torch.int32)
+    return {"widths": json.dumps(widths, sort_keys=True)} if widths else {}
+
+
+def _lengthen(tensors: dict[str, torch.Tensor], header: Mapping[str, str]) -> None:
+    """And give them back."""
+    for key, width in json.loads(header.get("widths", "{}")).items():
+        lengths = tensors.pop(key + _ROWS)
+        whole = torch.zeros(*lengths.shape, width, dtype=tensors[key].dtype)
+        whole[torch.arange(width) < lengths[..., None]] = tensors[key]
+        tensors[key] = whole
 
 
 def _widened(tensor: torch.Tensor) -> torch.Tensor:
