@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from skimage.metrics import structural_similarity
 
 import revivid
 from revivid.errors import InputNotReadable, MissingTool, OutputExists, ShapeError, UsageError
@@ -174,6 +175,17 @@ def clip(luma: np.ndarray) -> Clip:
     chroma = np.full((len(luma), luma.shape[1] // 2, luma.shape[2] // 2), 128, np.uint8)
     times = tuple(Fraction(t, 24) for t in range(len(luma)))
     return Clip((luma, chroma, chroma), times, (Fraction(1, 24),) * len(luma), ColorSpec(matrix=1))
+
+
+def test_luma_as_coded_needs_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("revivid.metrics.frame.rgb_8bit", None)
+    clean, noisy = clip(pictures(1)), clip(pictures(1, noise=12))
+    scores = compare_all([clean], {"x": [noisy]}, metrics=("psnr_luma", "ssim_luma"))["x"]
+    x, y = clean.planes[0][0], noisy.planes[0][0]
+    published = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    theirs = structural_similarity(x, y, data_range=255, full=True, **published)[1]
+    assert scores.values("ssim_luma") == [pytest.approx(theirs[5:-5, 5:-5].mean(), abs=1e-5)]
+    assert scores.values("psnr_luma") == [pytest.approx(10 * np.log10(255**2 / np.mean((x.astype(float) - y) ** 2)), abs=1e-4)]
 
 
 def test_hostile_names_and_curves_over_bits() -> None:

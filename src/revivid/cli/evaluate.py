@@ -20,7 +20,7 @@ def evaluate(
     metrics: Annotated[
         str | None,
         typer.Option(
-            metavar="NAMES", help="Only these of psnr,ssim,ms_ssim,psnr_y,ssim_y,psnr_luma,vmaf; default: all but vmaf."
+            metavar="NAMES", help="Of psnr,ssim,ms_ssim,psnr_y,ssim_y,psnr_luma,ssim_luma,vmaf; default: all but the last two."
         ),
     ] = None,
     vmaf: Annotated[bool, typer.Option("--vmaf", help="Measure VMAF too (needs the extra revivid[vmaf]).")] = False,

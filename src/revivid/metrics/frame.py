@@ -39,10 +39,11 @@ METRICS = {
     "psnr_y": Metric("PSNR-Y", "dB", 2, "BT.601 limited luma of the 8-bit RGB, as in the restoration tables"),
     "ssim_y": Metric("SSIM-Y", "", 4, "BT.601 limited luma of the 8-bit RGB, as in the restoration tables"),
     "psnr_luma": Metric("PSNR luma", "dB", 2, "luma plane as coded, at the stream's bit depth, as in codec curves"),
+    "ssim_luma": Metric("SSIM luma", "", 4, "luma plane as coded, at the stream's bit depth: with PSNR luma the quickest"),
     "vmaf": Metric("VMAF", "", 2, "luma plane as coded and its motion, model vmaf_v0.6.1 of libvmaf, 0 to 100"),
 }
-#: Those that need nothing but a frame and its reference.
-PIXEL_METRICS = tuple(name for name in METRICS if name != "vmaf")
+#: Those that are measured unless others are asked for.
+PIXEL_METRICS = tuple(name for name in METRICS if name not in ("ssim_luma", "vmaf"))
 #: libvmaf takes no frame of 16 pixels a side.
 VMAF_MIN_SIDE = 32
 
@@ -60,6 +61,7 @@ class FrameScores:
     psnr_y: float | None = None
     ssim_y: float | None = None
     psnr_luma: float | None = None
+    ssim_luma: float | None = None
     vmaf: float | None = None
 
     def to_dict(self) -> dict[str, float | None]:
@@ -96,7 +98,7 @@ def gaps(reference: Clip, distorted: Clip) -> dict[str, str]:
     side = min(reference.width, reference.height)
     reasons = {}
     if side < WINDOW:
-        reasons.update(dict.fromkeys(("ssim", "ssim_y"), f"SSIM needs {WINDOW} pixels a side, the frames have {side}"))
+        reasons.update(dict.fromkeys(("ssim", "ssim_y", "ssim_luma"), f"SSIM needs {WINDOW} pixels a side, the frames have {side}"))
     if side < MS_SSIM_MIN_SIDE:
         reasons["ms_ssim"] = f"MS-SSIM needs {MS_SSIM_MIN_SIDE} pixels a side, the frames have {side}"
     if side < VMAF_MIN_SIDE:
@@ -104,12 +106,13 @@ def gaps(reference: Clip, distorted: Clip) -> dict[str, str]:
     height = reference.height
     if _luma_scale(reference.color, height) != _luma_scale(distorted.color, height):
         ours, theirs = _describe(reference.color, height), _describe(distorted.color, height)
-        reasons.update(dict.fromkeys(("psnr_luma", "vmaf"), f"the luma planes don't mean the same: {ours} against {theirs}"))
+        reason = f"the luma planes don't mean the same: {ours} against {theirs}"
+        reasons.update(dict.fromkeys(("psnr_luma", "ssim_luma", "vmaf"), reason))
     return reasons
 
 
 def score(reference: Picture, distorted: Picture, metrics: Collection[str] = PIXEL_METRICS) -> FrameScores:
-    """Measure one frame by some of `PIXEL_METRICS`. Raises `ShapeError` where the sizes differ."""
+    """Measure one frame by any of `METRICS` but VMAF. Raises `ShapeError` where the sizes differ."""
     ours, theirs = reference.clip, distorted.clip
     if (ours.width, ours.height) != (theirs.width, theirs.height):
         raise ShapeError(
@@ -131,6 +134,9 @@ def score(reference: Picture, distorted: Picture, metrics: Collection[str] = PIX
         found["ssim_y"] = float(ssim(reference.luma, distorted.luma))
     if "psnr_luma" in wanted:
         found["psnr_luma"] = _plane_psnr(ours, theirs)
+    if "ssim_luma" in wanted:
+        planes = (torch.from_numpy(clip.planes[0].astype(np.float32))[None] for clip in (ours, theirs))
+        found["ssim_luma"] = float(ssim(*planes, peak=ours.color.peak))
     return FrameScores(**{name: value for name, value in found.items() if name in wanted})
 
 
