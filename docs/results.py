@@ -116,14 +116,23 @@ def _deconvolution(result: dict[str, Any]) -> Iterator[str]:
     yield f"Wiener filter over the blurry picture, {len(gains)} kernels and noises: {min(gains):+.2f} to {max(gains):+.2f} dB"
 
 
-def _deartifacts(result: dict[str, Any]) -> Iterator[str]:
-    gains = {name: figures["arms"]["deartifactnet"]["gain"] for name, figures in result["section"]["settings"].items()}
+def _not_shipped(result: dict[str, Any]) -> Iterator[str]:
+    default = next(name for name in result["section"]["weights"] if result["about"].startswith(name))
+    gains = {name: figures["arms"][default]["gain"] for name, figures in result["section"]["settings"].items()}
     yield "dB PSNR-Y: " + ", ".join(f"{name} {gain['psnr_y']:+.2f}" for name, gain in gains.items())
 
 
 def _candidates(result: dict[str, Any]) -> Iterator[str]:
     for one in result["candidates"]:
         yield f"{one['name']}: {one['gain_db']:+.2f} dB, {one['kmac']} kMAC per sample"
+
+
+def _peers(result: dict[str, Any]) -> Iterator[str]:
+    means = {name: figures for name, figures in result["mean"].items() if name != "bicubic"}
+    bicubic = result["mean"]["bicubic"]["psnr_y"]
+    for name, figures in means.items():
+        gain, seconds = figures["psnr_y"] - bicubic, figures["cpu_seconds"]
+        yield f"{name}: {gain:+.2f} dB PSNR-Y over bicubic, {seconds:.2f} s of CPU time a frame"
 
 
 def _training(result: dict[str, Any]) -> Iterator[str]:
@@ -146,11 +155,13 @@ KNOWN: dict[str, tuple[str, str, Callable[[dict[str, Any]], Iterator[str]]]] = {
     "intra": ("The learned codec's keyframes against HEVC intra", "intra.md", _intra),
     "places": ("Deblurring before x265 or after it", "hybrid.md", _places),
     "registration": ("How well two frames are brought together", "bvc.md", _registration),
+    "peers": ("Super-resolution x4 beside a peer", "compact-networks.md", _peers),
     "lumasr": ("Super-resolution x4", "compact-networks.md", _super_resolution),
     "lumasr-x2": ("Super-resolution x2", "compact-networks.md", _super_resolution),
     "compactsr": ("Super-resolution by the smallest networks", "compact-networks.md", _super_resolution),
     "candidates": ("Designs that were compared on held-out sources", "compact-networks.md", _candidates),
-    "deartifactnet": ("A network against artefacts that is not shipped", "compact-networks.md", _deartifacts),
+    "lumavsr-x2": ("Super-resolution x2 from several frames, not shipped", "compact-networks.md", _not_shipped),
+    "deartifactnet": ("A network against artefacts that is not shipped", "compact-networks.md", _not_shipped),
     "linear": ("What fixed filters find on damaged frames", "compact-networks.md", _nothing),
     "deconvolve": ("Deconvolution with a known kernel", "networks.md", _deconvolution),
     "roundtrip": ("Speed of the whole chain", "../README.md", _roundtrip),
