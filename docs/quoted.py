@@ -41,8 +41,8 @@ _MEANS = {
     "bpp": re.compile(r"bpp"),
 }
 #: Other things beside them. Single clips prove no figure that is given for all; `worst` names those that are quoted.
-_NOT = re.compile(r"by_clip|/clips\b|/interval|at_most|ssim|vmaf|/sha256|/load$|/bits_for")
-_NOT_DB = re.compile(r"bd_rate|improved|/better|share")
+_NOT = re.compile(r"by_clip|/clips\b|/interval|at_most|/sha256|/load$|/bits_for")
+_NOT_DB = re.compile(r"bd_rate|improved|/better|share|ssim|vmaf")
 #: Results that generated pages show: who links to such a page may quote them, too.
 _SHOWN = {
     "quality.md": ("quality", "rd"),
