@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from generated import write_or_check
+
 from revivid.bench import published
 
 ROOT = Path(__file__).parent.parent
@@ -173,15 +175,11 @@ def _signed(delta: dict[str, Any] | None, digits: int, unit: str = "") -> str:
 
 
 def main() -> int:
-    page = PAGE.read_text(encoding="utf-8")
-    wanted = page
+    wanted = PAGE.read_text(encoding="utf-8")
     for begin, end, text in ((BEGIN, END, tables()), (RIVALS_BEGIN, RIVALS_END, rivals())):
         before, after = wanted.split(begin)[0], wanted.split(end)[1]
         wanted = f"{before}{begin}\n\n{text}\n\n{end}{after}"
-    if "--check" in sys.argv:
-        return 0 if wanted == page else 1
-    PAGE.write_text(wanted, encoding="utf-8")
-    return 0
+    return write_or_check(PAGE, wanted)
 
 
 if __name__ == "__main__":

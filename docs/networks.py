@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from generated import write_or_check
 
 from revivid import networks
 from revivid.networks.traits import Traits
@@ -195,13 +196,5 @@ def _speed(cases: dict[str, Any]) -> list[str]:
     return lines + [f"| `{name}` | {case['bf16']['mean']} | {case['bf16']['largest']} |" for name, case in cases.items()]
 
 
-def main() -> int:
-    wanted = page()
-    if "--check" in sys.argv:
-        return 0 if PAGE.exists() and PAGE.read_text(encoding="utf-8") == wanted else 1
-    PAGE.write_text(wanted, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(PAGE, page()))

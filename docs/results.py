@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from generated import write_or_check
+
 ROOT = Path(__file__).parent.parent
 PAGE, RESULTS = ROOT / "docs" / "results.md", ROOT / "results"
 
@@ -211,13 +213,5 @@ def _percent(delta: dict[str, Any] | None) -> str:
     return f"{delta['mean']:+.1f} % ({delta['interval'][0]:+.1f} to {delta['interval'][1]:+.1f}; {delta['clips']} clips)"
 
 
-def main() -> int:
-    wanted = page()
-    if "--check" in sys.argv:
-        return 0 if PAGE.exists() and PAGE.read_text(encoding="utf-8") == wanted else 1
-    PAGE.write_text(wanted, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(PAGE, page()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from moving import waves
 
 from revivid import networks
 from revivid.networks.deartifactnet import DeartifactNet
@@ -21,16 +22,6 @@ def deartifactnet(reach: int = 1) -> DeartifactNet:
     return network.eval()
 
 
-def moving(frames: int, height: int, width: int, speed: float) -> torch.Tensor:
-    """Planes (1,T,H,W) of a smooth pattern that goes right by `speed` pixels per frame."""
-    y, x = torch.meshgrid(torch.arange(float(height)), torch.arange(float(width)), indexing="ij")
-
-    def at(x: torch.Tensor) -> torch.Tensor:
-        return 0.5 + 0.15 * torch.sin(x / 9 + y / 11) + 0.1 * torch.sin(x / 23 - y / 14) + 0.05 * torch.sin(x / 5)
-
-    return torch.stack([at(x - speed * t) for t in range(frames)])[None]
-
-
 @pytest.mark.parametrize("reach", [1, 2])
 @pytest.mark.parametrize("size", [(2, 3), (33, 47)])
 def test_untrained_network_returns_the_middle_frame(reach, size):
@@ -43,7 +34,7 @@ def test_untrained_network_returns_the_middle_frame(reach, size):
 
 def test_neighbours_are_brought_to_the_middle_frame():
     network = deartifactnet(2)
-    y, c = moving(5, 96, 128, 2.0), moving(5, 48, 64, 1.0)
+    y, c = waves(5, 96, 128, 2.0), waves(5, 48, 64, 1.0)
     uv = torch.stack((c, c), 2).flatten(1, 2)
     flows = torch.zeros(1, 8, 48, 64)
     flows[:, ::2] = torch.tensor([-2.0, 2.0, -4.0, 4.0]).view(1, 4, 1, 1)
@@ -57,7 +48,7 @@ def test_neighbours_are_brought_to_the_middle_frame():
 
 
 def test_the_guide_says_where_places_are_in_every_neighbour():
-    found = deartifactnet(2).guide(moving(5, 96, 128, 2.0))
+    found = deartifactnet(2).guide(waves(5, 96, 128, 2.0))
     inside = found[0, :, 12:36, 16:48].flatten(1).median(1).values
     torch.testing.assert_close(inside, torch.tensor([-2.0, 0, 2, 0, -4, 0, 4, 0]), atol=0.3, rtol=0)
 
@@ -67,7 +58,7 @@ def test_gradients_reach_everything_but_the_estimator_of_motion():
     for parameter in network.head.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     torch.nn.init.normal_(network.condition[2].weight, std=0.1)
-    made = network(moving(3, 32, 32, 1.0), torch.rand(1, 6, 16, 16), torch.full((1,), 30.0))
+    made = network(waves(3, 32, 32, 1.0), torch.rand(1, 6, 16, 16), torch.full((1,), 30.0))
     planes_log_error(*made, torch.rand(1, 1, 32, 32), torch.rand(1, 2, 16, 16), chroma_weight=0.2).backward()
     for name, parameter in network.named_parameters():
         assert (parameter.grad is None) == name.startswith("motion."), name

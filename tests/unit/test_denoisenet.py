@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from moving import waves
 
 from revivid import networks
 from revivid.metrics.frame import psnr_from_mse
@@ -23,16 +24,6 @@ def denoisenet(reach: int = 2) -> DenoiseNet:
     return network.eval()
 
 
-def moving(frames: int, height: int, width: int, speed: float) -> torch.Tensor:
-    """Planes (1,T,H,W) of a pattern that goes right by `speed` pixels per frame."""
-    y, x = torch.meshgrid(torch.arange(float(height)), torch.arange(float(width)), indexing="ij")
-
-    def at(x: torch.Tensor) -> torch.Tensor:
-        return 0.5 + 0.15 * torch.sin(x / 9 + y / 11) + 0.1 * torch.sin(x / 23 - y / 14) + 0.05 * torch.sin(x / 5)
-
-    return torch.stack([at(x - speed * t) for t in range(frames)])[None]
-
-
 def noisy(planes: torch.Tensor) -> torch.Tensor:
     return planes + torch.randn(planes.shape, generator=torch.Generator().manual_seed(1)) * SIGMA / 255
 
@@ -48,7 +39,7 @@ def with_chroma(y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("speed", [0.0, 1.5, 6.0])
 def test_moving_frames_are_averaged_before_any_training(speed):
-    clean = with_chroma(moving(5, 96, 128, speed))
+    clean = with_chroma(waves(5, 96, 128, speed))
     told = torch.tensor([SIGMA])
     y, uv = (noisy(planes) for planes in clean)
     with torch.no_grad():
@@ -59,7 +50,7 @@ def test_moving_frames_are_averaged_before_any_training(speed):
 
 
 def test_neighbours_that_show_something_else_are_left_out():
-    y = moving(5, 64, 64, 0.0)
+    y = waves(5, 64, 64, 0.0)
     y[:, [0, 1, 3, 4]] = torch.rand(1, 4, 64, 64, generator=torch.Generator().manual_seed(2))
     y, uv = with_chroma(y)
     with torch.no_grad():
@@ -80,7 +71,7 @@ def test_every_size_and_reach(reach, size):
 
 
 def test_the_guide_says_where_places_are_in_every_neighbour():
-    found = denoisenet().guide(noisy(moving(5, 96, 128, 2.0)))
+    found = denoisenet().guide(noisy(waves(5, 96, 128, 2.0)))
     inside = found[0, :, 12:36, 16:48].flatten(1).median(1).values
     torch.testing.assert_close(inside, torch.tensor([-2.0, 0, 2, 0, -4, 0, 4, 0]), atol=0.3, rtol=0)
 
@@ -89,7 +80,7 @@ def test_gradients_reach_everything_but_the_estimator_of_motion():
     network = denoisenet(1)
     torch.nn.init.normal_(network.head.weight, std=0.1)
     torch.nn.init.normal_(network.condition[2].weight, std=0.1)
-    made = network(moving(3, 32, 32, 1.0), torch.rand(1, 6, 16, 16), torch.full((1,), 30.0))
+    made = network(waves(3, 32, 32, 1.0), torch.rand(1, 6, 16, 16), torch.full((1,), 30.0))
     planes_log_error(*made, torch.rand(1, 1, 32, 32), torch.rand(1, 2, 16, 16), chroma_weight=0.2).backward()
     for name, parameter in network.named_parameters():
         assert (parameter.grad is None) == name.startswith("motion."), name

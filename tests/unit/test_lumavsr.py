@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from revivid import networks
-from revivid.errors import ShapeError
+from revivid.errors import ShapeError, UsageError
 from revivid.networks.lumavsr import LumaVSR
 from revivid.weights import embedded
 
@@ -101,3 +101,8 @@ def test_frames_that_are_missing_are_refused():
     y, uv, crf = planes(1)
     with pytest.raises(ShapeError, match=r"wants y \(N,3,H,W\)"):
         lumavsr()(y[:, :1], uv[:, :2], crf)
+
+
+def test_no_neighbours_at_all_are_refused():
+    with pytest.raises(UsageError, match="reach 0"):
+        networks.build("lumavsr", reach=0)

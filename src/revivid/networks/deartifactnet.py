@@ -11,20 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .kernelnet import KernelNet, Samples, shape_of
-from .registered import FARTHEST, agreement, brought, finer, registered_flows
+from .registered import FARTHEST
+from .registerednet import PAIRS, RegisteredNet, pairs
 
 #: What makes a neighbour doubtful, in parts of the range: differences above this and above x265's error, which is so much at this
 #: CRF and doubles every so many steps.
 _DOUBT, _ERROR, _ERROR_CRF, _DOUBLES = 0.003, 0.0075, 22.0, 8.5
-#: One of each pair of pixels around the middle one, within 5x5: down, right.
-PAIRS = tuple((dy, dx) for dy in range(3) for dx in range(-2, 3) if dy > 0 or dx > 0)
 
 
-class DeartifactNet(KernelNet):
+class DeartifactNet(RegisteredNet):
     """Removes coding artefacts of the middle one of `2 reach + 1` frames, told the x265 CRF.
 
     The hyper-parameters are CellNet's. Its weights come inside the package, under the package's own licence (Apache-2.0), with
@@ -45,32 +42,8 @@ class DeartifactNet(KernelNet):
         counts = {"samples": 4 * reach + len(PAIRS), "beside": 0, "hints": 3}
         super().__init__(task, reach, widths, encoder, middle, decoder, gate, **counts, farthest=FARTHEST)
 
-    def guide(self, y: Tensor, peak: float = 1.0) -> Tensor:
-        """Where every place of the middle frame is in its neighbours: `registered_flows`."""
-        return registered_flows(self.motion, y, peak)
+    def _doubts(self, strength: Tensor) -> tuple[Tensor | float, Tensor | float]:
+        return 0.0, _DOUBT + _ERROR * 2 ** ((strength - _ERROR_CRF) / _DOUBLES)
 
-    def seen(self, y: Tensor, uv: Tensor, motion: Tensor, strength: Tensor, /) -> Samples:
-        flows = motion.clamp(-FARTHEST, FARTHEST)
-        error = _ERROR * 2 ** ((strength[:, None, None, None] - _ERROR_CRF) / _DOUBLES)
-        changes = brought(y, finer(flows, *y.shape[-2:]))
-        agree = agreement(changes, 0.0, _DOUBT + error)
-        luma = _samples(y[:, self.reach : self.reach + 1], changes, finer(agree, *y.shape[-2:]))
-        middle = uv[:, 2 * self.reach : 2 * self.reach + 2].split(1, 1)
-        planes = (uv[:, ::2], uv[:, 1::2])
-        chroma = [_samples(own, brought(plane, flows / 2), agree) for own, plane in zip(middle, planes, strict=True)]
-        return Samples(luma, torch.stack(chroma, 1), None, shape_of((flows[:, 2:4] - flows[:, :2]) / 2))
-
-
-def _samples(middle: Tensor, changes: Tensor, agree: Tensor) -> Tensor:
-    return torch.cat((changes, changes * agree, pairs(middle)), 1)
-
-
-def pairs(plane: Tensor) -> Tensor:
-    """(N,1,H,W) -> (N,12,H,W): the mean of two opposite pixels less the one between."""
-    height, width = plane.shape[-2:]
-    outer = F.pad(plane, (2, 2, 2, 2), mode="replicate")
-
-    def at(dy: int, dx: int) -> Tensor:
-        return outer[..., 2 + dy : 2 + dy + height, 2 + dx : 2 + dx + width]
-
-    return torch.cat([(at(dy, dx) + at(-dy, -dx)) / 2 - plane for dy, dx in PAIRS], 1)
+    def _samples(self, middle: Tensor, changes: Tensor, agree: Tensor) -> Tensor:
+        return torch.cat((changes, changes * agree, pairs(middle)), 1)

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from .cellnet import CELL
-from .deartifactnet import PAIRS, pairs
-from .kernelnet import KernelNet, Samples, shape_of
-from .registered import FARTHEST, agreement, brought, finer, registered_flows
+from .registered import FARTHEST
+from .registerednet import PAIRS, RegisteredNet, pairs
 
 #: Mean absolute difference of pure noise in parts of its sigma: of one picture, of two interpolated ones.
 _EXPECTED = 1.1
@@ -24,13 +23,15 @@ _EXPECTED = 1.1
 _DOUBT, _DOUBT_BY_SIGMA = 0.004, 0.3
 
 
-class DenoiseNet(KernelNet):
+class DenoiseNet(RegisteredNet):
     """Denoises the middle one of `2 reach + 1` frames, told the standard deviation of the noise in luma, in 8-bit code values.
 
     The untrained network returns the mean of what agrees. The hyper-parameters are CellNet's. Its weights come inside the package,
     under the package's own licence (Apache-2.0), with those of the estimator of motion, which are not trained along. Raises
     `UsageError` for hyper-parameters that can't work.
     """
+
+    shows_neighbours = True
 
     def __init__(
         self,
@@ -48,25 +49,11 @@ class DenoiseNet(KernelNet):
         with torch.no_grad():
             self.head.bias[CELL + 2 * reach] = 1.0  # type: ignore[index]
 
-    def guide(self, y: Tensor, peak: float = 1.0) -> Tensor:
-        """Where every place of the middle frame is in its neighbours: `registered_flows`."""
-        return registered_flows(self.motion, y, peak)
+    def _doubts(self, strength: Tensor) -> tuple[Tensor | float, Tensor | float]:
+        sigma = strength / 255
+        return _EXPECTED * sigma, _DOUBT + _DOUBT_BY_SIGMA * sigma
 
-    def seen(self, y: Tensor, uv: Tensor, motion: Tensor, strength: Tensor, /) -> Samples:
-        flows = motion.clamp(-FARTHEST, FARTHEST)
-        sigma = strength[:, None, None, None] / 255
-        changes = brought(y, finer(flows, *y.shape[-2:]))
-        agree = agreement(changes, _EXPECTED * sigma, _DOUBT + _DOUBT_BY_SIGMA * sigma)
-        luma = _averaged(y[:, self.reach : self.reach + 1], changes, finer(agree, *y.shape[-2:]))
-        middle = uv[:, 2 * self.reach : 2 * self.reach + 2].split(1, 1)
-        planes = (uv[:, ::2], uv[:, 1::2])
-        chroma = [_averaged(own, brought(plane, flows / 2), agree) for own, plane in zip(middle, planes, strict=True)]
-        shape = shape_of((flows[:, 2:4] - flows[:, :2]) / 2)
-        return Samples(luma, torch.stack(chroma, 1), changes, torch.cat((agree, shape), 1))
-
-
-def _averaged(middle: Tensor, changes: Tensor, agree: Tensor) -> Tensor:
-    """Differences from `middle` (N,1,H,W): of neighbours where they agree, of their mean with it, of pairs within that mean."""
-    agreed = changes * agree
-    merged = agreed.sum(1, keepdim=True) / (1 + agree.sum(1, keepdim=True))
-    return torch.cat((agreed, merged, pairs(middle + merged)), 1)
+    def _samples(self, middle: Tensor, changes: Tensor, agree: Tensor) -> Tensor:
+        agreed = changes * agree
+        merged = agreed.sum(1, keepdim=True) / (1 + agree.sum(1, keepdim=True))
+        return torch.cat((agreed, merged, pairs(middle + merged)), 1)

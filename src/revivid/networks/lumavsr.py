@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import UsageError
 from ..layers.bicubic import sample_filters
 from .compactinterp import CompactInterp
 from .planes import PlanesSR, check_hyperparameters
@@ -39,6 +40,8 @@ class LumaVSR(PlanesSR):
 
     def __init__(self, scale: int = 4, channels: int = 32, layers: int = 8, reach: int = 2) -> None:
         check_hyperparameters("LumaVSR", scale, channels, layers)
+        if reach < 1:
+            raise UsageError(f"LumaVSR can't have reach {reach}", hint="It sees one neighbour on each side at least; LumaSR none.")
         # Of every neighbour its difference, that where it agrees, and four waves; and their mean.
         seen = 3 + 2 * reach * 6 + 1
         super().__init__(

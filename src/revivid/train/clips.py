@@ -24,25 +24,18 @@ from ..color import clip_to_rgb
 from ..errors import ShapeError, UsageError
 from ..layers.residual import Trunk
 from ..types import Clip, ColorSpec
+from .batches import Splits
 from .data import Planes, Scene, held_out
 from .losses import charbonnier
 from .recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)
-class ClipBatch:
+class ClipBatch(Splits):
     """R'G'B' in [0, 1]: degraded (N,T,3,P,P) and truth (N,T,3,sP,sP)."""
 
     degraded: Tensor
     truth: Tensor
-
-    def __len__(self) -> int:
-        return len(self.degraded)
-
-    def split(self, count: int) -> list[ClipBatch]:
-        """Up to `count` parts of nearly the same number of clips."""
-        parts = min(count, len(self))
-        return [ClipBatch(*part) for part in zip(self.degraded.tensor_split(parts), self.truth.tensor_split(parts), strict=True)]
 
 
 class ClipTask:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from .. import networks
 from ..errors import ShapeError, UsageError
 from ..networks.bvc import Bvc
+from .batches import Splits, mean_terms
 from .clips import rgb
 from .codec_losses import absolute, context_aware, context_weights, decibels, ms_ssim_loss, squared
 from .codec_settings import CodecSettings
@@ -37,7 +38,7 @@ _SEEN_SCENES, _SEEN_FRAMES, _SEEN_SIDE = 16, 4, 256
 
 
 @dataclass(frozen=True)
-class CodecBatch:
+class CodecBatch(Splits):
     """Clips (N, T, 3, P, P) of 0 to 1, and by sample: quality, the seed of its noise (N,). `progress`: 0 to 1 of the training."""
 
     blurry: Tensor
@@ -45,16 +46,6 @@ class CodecBatch:
     quality: Tensor
     seeds: Tensor
     progress: float
-
-    def __len__(self) -> int:
-        return len(self.quality)
-
-    def split(self, count: int) -> list[CodecBatch]:
-        """Up to `count` parts of nearly the same number of clips."""
-        parts = min(count, len(self))
-        tensors = (self.blurry, self.truth, self.quality, self.seeds)
-        split = zip(*(tensor.tensor_split(parts) for tensor in tensors), strict=True)
-        return [CodecBatch(blurry, truth, quality, seeds, self.progress) for blurry, truth, quality, seeds in split]
 
 
 class CodecTask:
@@ -117,8 +108,7 @@ class CodecTask:
     def terms(self) -> dict[str, float]:
         """Means of the losses' terms since the last call: `E` and `D` as they are, rates `R_u`, `R_m`, `R_q` in bits per pixel."""
         seen, self.seen = self.seen, []
-        keys = sorted({key for terms in seen for key in terms})
-        return {key: round(float(np.mean([terms[key] for terms in seen if key in terms])), 6) for key in keys}
+        return mean_terms(seen)
 
     @torch.inference_mode()
     def gains(self, network: Any) -> dict[str, float]:

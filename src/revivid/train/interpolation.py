@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import ShapeError, UsageError
 from ..layers.blending import blend
+from .batches import Splits
 from .data import Scene, held_out
 from .losses import charbonnier, log_error
 from .patches import Turn
@@ -34,19 +35,11 @@ _PSNR_WEIGHT = 0.02
 
 
 @dataclass(frozen=True)
-class Triplets:
+class Triplets(Splits):
     """Luma as code value / 255: frames (N,3,P,P), the middle one of which is shown at `time` (N,) between the others."""
 
     frames: Tensor
     time: Tensor
-
-    def __len__(self) -> int:
-        return len(self.time)
-
-    def split(self, count: int) -> list[Triplets]:
-        """Up to `count` parts of nearly the same number of triplets."""
-        parts = min(count, len(self))
-        return [Triplets(*part) for part in zip(self.frames.tensor_split(parts), self.time.tensor_split(parts), strict=True)]
 
 
 class InterpolationTask:

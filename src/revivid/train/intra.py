@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import ShapeError, UsageError
 from ..networks.intra import Intra
+from .batches import Splits, mean_terms
 from .clips import rgb
 from .codec_losses import decibels, squared
 from .data import Scene, held_out
@@ -25,21 +26,12 @@ _SEEN_SCENES, _SEEN_SIDE = 12, 256
 
 
 @dataclass(frozen=True)
-class PictureBatch:
+class PictureBatch(Splits):
     """Pictures (N, 3, P, P) of 0 to 1, and by sample: quality, the seed of its noise (N,)."""
 
     pictures: Tensor
     quality: Tensor
     seeds: Tensor
-
-    def __len__(self) -> int:
-        return len(self.quality)
-
-    def split(self, count: int) -> list[PictureBatch]:
-        """Up to `count` parts of nearly the same number of pictures."""
-        parts = min(count, len(self))
-        split = zip(*(tensor.tensor_split(parts) for tensor in (self.pictures, self.quality, self.seeds)), strict=True)
-        return [PictureBatch(*part) for part in split]
 
 
 class PictureTask:
@@ -88,8 +80,7 @@ class PictureTask:
     def terms(self) -> dict[str, float]:
         """Means of the losses' terms since the last call: `D` without its lambda, rates in bits per pixel."""
         seen, self.seen = self.seen, []
-        keys = sorted({key for terms in seen for key in terms})
-        return {key: round(float(np.mean([terms[key] for terms in seen if key in terms])), 6) for key in keys}
+        return mean_terms(seen)
 
     @torch.inference_mode()
     def gains(self, network: Any) -> dict[str, float]:

@@ -5,7 +5,6 @@ Batch i depends on the seed and on i alone, so a resumed run sees exactly what a
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from ..degrade.draw import NoiseRange
 from ..errors import ShapeError
 from ..types import Clip, ColorSpec
+from .batches import Splits
 from .data import Planes, Scene
 
 #: Most noise that people want removed is weak: half of it is drawn below a sigma of 17.
@@ -23,7 +23,7 @@ _SKEW = 1.7
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Splits):
     """Degraded planes of T frames, how strongly, and the ground truth of the middle one; planes as code value / 255."""
 
     #: (N,T,P,P) and (N,2T,P/2,P/2), as U V U V ...
@@ -34,14 +34,6 @@ class Batch:
     #: (N,1,sP,sP) and (N,2,sP/2,sP/2)
     truth_y: Tensor
     truth_uv: Tensor
-
-    def __len__(self) -> int:
-        return len(self.strength)
-
-    def split(self, count: int) -> list[Batch]:
-        """Up to `count` parts of nearly the same number of patches."""
-        fields = [getattr(self, field.name).tensor_split(min(count, len(self))) for field in dataclasses.fields(self)]
-        return [Batch(*part) for part in zip(*fields, strict=True)]
 
 
 class Patches:
