@@ -1,6 +1,7 @@
 """DeblurNet: motion blur undone along the motion that made it, in YUV 4:2:0 planes. Our own design.
 
-    the frame along its motion (`layers.along`), and its neighbours brought to it - `kernelnet` - planes
+    its neighbours, registered with it (`registered`) - the frame along its motion (`layers.along`), and its neighbours brought
+    to it - `kernelnet` - planes
 
 A camera's shutter averages what passes a pixel while it is open. Along the motion, in units of it, that average is the same filter
 everywhere, and so is its inverse; a network that sees pictures only has to learn it once for every direction and length.
@@ -11,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..layers.along import REACH, along
-from ..layers.blending import bring
 from .kernelnet import KernelNet, Samples, shape_of
+from .registered import FARTHEST, brought, finer
 
 
 class DeblurNet(KernelNet):
@@ -43,11 +43,10 @@ class DeblurNet(KernelNet):
         self.offsets = tuple(offsets)
 
     def seen(self, y: Tensor, uv: Tensor, motion: Tensor, _strength: Tensor, /) -> Samples:
-        nearest = motion[:, :2].contiguous()
-        before, middle, after = (y[:, self.reach + k : self.reach + k + 1] for k in (-1, 0, 1))
-        luma = along(middle, F.interpolate(nearest, scale_factor=2.0, mode="bilinear"), self.offsets)
-        # Of two frames' motion half is as many cells as one frame's is pixels.
-        brought = torch.cat(bring(before, after, nearest, 2, 0.5), 1) - middle
+        flows = motion[:, :4].clamp(-FARTHEST, FARTHEST)
+        nearest = (flows[:, 2:] - flows[:, :2]) / 2
+        nearby = y[:, self.reach - 1 : self.reach + 2]
+        luma = along(nearby[:, 1:2], finer(nearest, *y.shape[-2:]), self.offsets)
         planes = uv[:, 2 * self.reach : 2 * self.reach + 2].split(1, 1)
         chroma = torch.stack([along(plane, nearest / 2, self.offsets) for plane in planes], 1)
-        return Samples(luma, chroma, brought, shape_of(nearest))
+        return Samples(luma, chroma, brought(nearby, finer(flows, *y.shape[-2:])), shape_of(nearest))

@@ -1,7 +1,7 @@
 """KernelNet: what restoring networks share that choose, for every cell, how much of several samples to add. Our own design.
 
-    frames - CompactInterp, frozen: motion (`guide`, of whole frames)
-    frames, motion - samples: K ways in which something near differs from the pixel; and hints about the motion
+    frames - CompactInterp, frozen, and registration: where places are in neighbours (`guide`, of whole frames)
+    frames, flows - samples: K ways in which something near differs from the pixel; and hints about the motion
     frames, samples, hints - CellNet - in every cell a correction and K weights
     frame + correction + sum of weight k * sample k, luma and chroma alike
 
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from .cellnet import CELL, CellNet, in_cells, in_codes
 from .compactinterp import CompactInterp
-from .registered import BORROWED, motion_between
+from .registered import BORROWED, registered_flows
 
 #: In how many pixels per frame a network is told motion.
 _UNIT = 16
@@ -99,11 +99,8 @@ class KernelNet(CellNet, ABC):
         return in_codes(luma, chroma, bit_depth)
 
     def guide(self, y: Tensor, peak: float = 1.0) -> Tensor:
-        """Motion through the middle frame (N,2 reach,ceil(H/2),ceil(W/2)), in pixels per frame, on the grid of cells.
-
-        x and y by the frames next to it, then by those two frames away, and so on. `y` (N,T,H,W), 0 to `peak`, is of whole frames.
-        """
-        return torch.cat([motion_between(self.motion, y, distance, peak) for distance in range(1, self.reach + 1)], 1)
+        """Where every place of the middle frame is in its neighbours: `registered_flows`."""
+        return registered_flows(self.motion, y, peak)
 
     @abstractmethod
     def seen(self, y: Tensor, uv: Tensor, motion: Tensor, strength: Tensor, /) -> Samples:

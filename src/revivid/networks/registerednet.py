@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .kernelnet import KernelNet, Samples, shape_of
-from .registered import FARTHEST, agreement, brought, finer, registered_flows
+from .registered import FARTHEST, agreement, brought, finer
 
 #: One of each pair of pixels around the middle one, within 5x5: down, right.
 PAIRS = tuple((dy, dx) for dy in range(3) for dx in range(-2, 3) if dy > 0 or dx > 0)
@@ -25,10 +25,6 @@ class RegisteredNet(KernelNet):
 
     #: Whether the network also sees the neighbours' differences where it can't add them, and how far they agree.
     shows_neighbours = False
-
-    def guide(self, y: Tensor, peak: float = 1.0) -> Tensor:
-        """Where every place of the middle frame is in its neighbours: `registered_flows`."""
-        return registered_flows(self.motion, y, peak)
 
     def seen(self, y: Tensor, uv: Tensor, motion: Tensor, strength: Tensor, /) -> Samples:
         flows = motion.clamp(-FARTHEST, FARTHEST)
