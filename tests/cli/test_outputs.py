@@ -117,6 +117,10 @@ def test_dry_runs_write_nothing(clip: Path, small: Path, tmp_path: Path) -> None
     assert plan["output_size"] == [256, 256]
     assert plan["estimated_seconds"] > 0
     assert plan["estimated_bytes"] > 1000
+    best = revivid("restore", small, "-o", tmp_path / "x.mp4", "--effort", "best", "--dry-run", "--json").event("plan")
+    assert any("lumavsr-x4" in step for step in best["steps"])
+    wrong = revivid("restore", small, "-o", tmp_path / "x.mp4", "--effort", "most", "--dry-run", expect=2)
+    assert "Choose fast, balanced, best" in wrong.err
     raw = revivid("restore", small, "-o", "-", "--dry-run", "--json").event("plan")
     assert raw["estimated_bytes"] == 12 * 256 * 256 * 3 // 2
 

@@ -119,6 +119,22 @@ def test_the_denoiser_is_told_the_noise_in_luma(monkeypatch, sigma, told):
     assert list(stage(iter(()))) == []
 
 
+@pytest.mark.parametrize(
+    ("task", "scale", "effort", "wanted"),
+    [
+        ("super-resolve", 4, "fast", "lumasr-x4"),
+        ("super-resolve", 4, "best", "lumavsr-x4"),
+        ("super-resolve", 2, "best", "lumasr-x2-hq"),
+        ("denoise", 1, "fast", "cellnet-denoise"),
+        ("denoise", 1, "best", "denoisenet"),
+    ],
+)
+def test_the_effort_chooses_the_weights(task, scale, effort, wanted):
+    conditions = Conditions(effort=effort)
+    assert Own(task, conditions, scale=scale).weights == wanted
+    assert Own(task, conditions, scale=scale, weights=own.best_weights(task, scale)).weights == own.best_weights(task, scale)
+
+
 def test_weights_for_something_else():
     with pytest.raises(UsageError, match=r"lumasr-x4 is not for deblur"):
         Own("deblur", weights="lumasr-x4")

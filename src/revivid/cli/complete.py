@@ -52,6 +52,10 @@ def backends(incomplete: str) -> list[str]:
     return _starting(incomplete, ["auto", "torch", "openvino", "openvino-int8"])
 
 
+def efforts(incomplete: str) -> list[str]:
+    return _starting(incomplete, ["fast", "balanced", "best"])
+
+
 def weights(incomplete: str) -> list[str]:
     from ..weights import catalogue, embedded
 

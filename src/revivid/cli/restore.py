@@ -23,6 +23,7 @@ def restore(
     rate: tasks.Rate = None,
     auto: tasks.Auto = False,
     network: tasks.Networks = None,
+    effort: tasks.Effort = "balanced",
     preset: common.Preset = None,
     memory: tasks.Memory = None,
     precision: tasks.Precision = "fp32",

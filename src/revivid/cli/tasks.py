@@ -37,6 +37,12 @@ Networks = Annotated[
 Memory = Annotated[
     str | None, typer.Option(metavar="BYTES", help="What a network may take, such as 4GiB; default: most of what is free.")
 ]
+Effort = Annotated[
+    str,
+    typer.Option(
+        help="Which of the package's own networks: fast, balanced, or best.", autocompletion=complete.efforts
+    ),
+]
 Precision = Annotated[
     str, typer.Option(help="What published networks compute in: fp32 or bf16.", autocompletion=complete.precisions)
 ]

@@ -24,13 +24,18 @@ from .noise_level import luma_noise
 from .stage import Conditions, Stage
 from .workers import each_frame, keep_freed_memory
 
-#: Weights that may stand behind a task when nobody names any, best first.
-BEST = {
+#: Weights that stand behind a task when nobody names any, by effort: the first that the package has.
+_BALANCED = {
     "super-resolve": ("lumasr-x{scale}", "compactsr-x{scale}"),
     "deartifact": ("deartifactnet",),
     "deblur": ("deblurnet",),
     "refine": ("refinenet",),
-    "denoise": ("denoisenet", "cellnet-denoise"),
+    "denoise": ("denoisenet",),
+}
+BEST = {
+    "fast": {**_BALANCED, "denoise": ("cellnet-denoise",)},
+    "balanced": _BALANCED,
+    "best": {**_BALANCED, "super-resolve": ("lumavsr-x{scale}", "lumasr-x{scale}-hq")},
 }
 #: Noise of sigma in R'G'B' is this times sigma in luma, at least.
 _LEAST_SHARE = 0.55
@@ -41,9 +46,9 @@ _LEAST_CRF = {"super-resolve": 20.0, "deartifact": 20.0, "refine": 18.0}
 _STRIP_BYTES = 512 * 2**20
 
 
-def best_weights(task: str, scale: int = 1) -> str:
+def best_weights(task: str, scale: int = 1, effort: str = "balanced") -> str:
     """The weights of the package that `task` uses when nobody names any. Raises `UsageError` where it has none."""
-    for name in BEST.get(task, ()):
+    for name in BEST[effort].get(task, ()):
         if name.format(scale=scale) in embedded.names():
             return name.format(scale=scale)
     raise UsageError(f"{task} needs a network", hint=f"Add --with NAME; `revivid weights list --task {task}` shows the names.")
@@ -52,10 +57,10 @@ def best_weights(task: str, scale: int = 1) -> str:
 class Own(Stage):
     """`task` (super-resolve by `scale`, deartifact, deblur, denoise, refine) with one of the package's own networks.
 
-    `weights` names embedded weights, the best that the package has by default. The network is told the CRF of `conditions`, or
-    for denoising the noise in luma, which is estimated from the first frames: `sigma`, in 8-bit code values of luma or of R'G'B',
-    says between which bounds; "auto" lets it be anything. Neighbouring frames are used where the
-    network wants them, but never across a scene cut. `conditions.backend` says what computes (see `backends`).
+    `weights` names embedded weights; by default the effort of `conditions` chooses them. The network is told the CRF of
+    `conditions`, or for denoising the noise in luma, which is estimated from the first frames: `sigma`, in 8-bit code values of
+    luma or of R'G'B', says between which bounds; "auto" lets it be anything. Neighbouring frames are used where the network
+    wants them, but never across a scene cut. `conditions.backend` says what computes (see `backends`).
     Raises `MissingWeights` for an unknown name and `UsageError` for weights that do something else.
     """
 
@@ -68,14 +73,14 @@ class Own(Stage):
         weights: str | None = None,
         sigma: float | Literal["auto"] | None = None,
     ) -> None:
+        conditions = conditions or Conditions()
         self.name, self.scale = task, scale
-        self.weights = weights or best_weights(task, scale)
+        self.weights = weights or best_weights(task, scale, conditions.effort)
         self.module: Any = load_embedded(self.weights)
         traits = self.module.traits
         if task not in traits.tasks or traits.scale != scale or traits.kind != "planes":
             wanted = f"{task} x{scale}" if scale > 1 else task
             raise UsageError(f"{self.weights} is not for {wanted}", hint=f"`revivid weights list --task {task}` shows others.")
-        conditions = conditions or Conditions()
         self._sigma: float | Literal["auto"] = "auto" if sigma is None else sigma
         self._crf = None if task == "denoise" else min(max(float(conditions.crf), _LEAST_CRF.get(task, 0.0)), 51.0)
         self._memory = conditions.memory

@@ -38,6 +38,8 @@ class Conditions:
     device_name: str = "cpu"
     #: What the package's own networks compute with, see `backends.choose`.
     backend: str = "auto"
+    #: Which of the package's own networks a task takes where nobody names one, a key of `own.BEST`.
+    effort: str = "balanced"
 
     @property
     def dtype(self) -> torch.dtype:

@@ -32,6 +32,8 @@ BEST_SCALE = "auto"
 PRECISIONS = ("fp32", "bf16")
 #: What the package's own networks can compute with; auto: OpenVINO in int8 where it is installed and right, else torch.
 BACKENDS = ("auto", "torch", "openvino", "openvino-int8")
+#: Which of the package's own networks restore: the fast ones, what serves most, or the best ones, which take the longest.
+EFFORTS = ("fast", "balanced", "best")
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,8 @@ class RestoreOptions(Source):
     auto: bool = False
     #: Weights to restore with, by name (`revivid weights list`), each for the stage of its task; none: the default of each stage.
     network: str | Sequence[str] | None = None
+    #: Which of the package's own networks restore where none is named: fast, balanced or best, which takes the longest.
+    effort: str = "balanced"
     #: x265 CRF (or its equal) that the input was encoded with; None: from the recipe, else from the stream, else 28.
     input_crf: float | None = None
     #: Bytes that a stage may take at its peak, such as "4GiB"; None: most of what is free.
@@ -198,6 +202,8 @@ class RestoreOptions(Source):
             object.__setattr__(self, "memory", parse_bytes(self.memory))
         if self.precision not in PRECISIONS:
             raise UsageError(f"there is no precision {self.precision!r}", hint=f"Choose {' or '.join(PRECISIONS)}.")
+        if self.effort not in EFFORTS:
+            raise UsageError(f"there is no effort {self.effort!r}", hint=f"Choose {', '.join(EFFORTS)}.")
         if self.backend not in BACKENDS:
             raise UsageError(f"there is no backend {self.backend!r}", hint=f"Choose {', '.join(BACKENDS)}.")
         if self.input_crf is not None and not 0 <= self.input_crf <= 51:

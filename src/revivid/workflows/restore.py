@@ -72,6 +72,7 @@ def restoration_stages(reader: Reader, options: RestoreOptions) -> tuple[list[St
         precision=options.precision,
         device_name=str(find_device(options.device)),
         backend=options.backend,
+        effort=options.effort,
     )
     specs = with_networks(chosen_specs(reader, recipe, options, conditions, notices), options.network or ())
     try:
