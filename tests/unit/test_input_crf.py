@@ -49,7 +49,7 @@ def test_a_stream_without_crf_is_judged_by_its_quantiser(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("codec", "told", "said"), [("ffv1", "CRF 20", ""), ("mpeg4", "CRF 28", "28 is assumed"), ("libx264", "CRF 36.5", "x265's 37")]
+    ("codec", "told", "said"), [("ffv1", "CRF 20", ""), ("mpeg4", "CRF 28", "28 is assumed"), ("libx264", "CRF 32", "x265's 32")]
 )
 def test_networks_are_told_and_the_user_too(tmp_path: Path, codec: str, told: str, said: str) -> None:
     film = make(tmp_path / "film.mkv", Film(frames=3, size=(64, 64), codec=codec, options={"crf": "30"} if "264" in codec else {}))

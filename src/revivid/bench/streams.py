@@ -26,6 +26,8 @@ SCALES = {"": 1, "1/2": 2, "1/4": 4}
 CRFS = {scale: tuple(setting.crf for setting in TASKS[name].curve) for scale, name in (
     (1, "deartifact"), (2, "super-resolve-x2"), (4, "super-resolve-x4"),
 )}  # fmt: skip
+#: The points of other codecs' curves are those of x265's times this: like the ratio of usual CRFs, so that they span their range.
+_SPREAD = {"x265": 1.0, "x264": 23 / 28, "svtav1": 35 / 28}
 _SETTLED = {"x265:medium": "deartifact", "x265:medium@1/2": "super-resolve-x2", "x265:medium@1/4": "super-resolve-x4"}
 
 
@@ -43,19 +45,14 @@ class Stream:
         part = next(text for text, scale in SCALES.items() if scale == self.scale)
         return ":".join(filter(None, (self.codec, self.preset, self.tune))) + (f"@{part}" if part else "")
 
-    @property
-    def crf_ratio(self) -> float:
-        """This codec's CRF times this is about x265's of equal damage."""
-        return CODECS[NAMES[self.codec]].x265_crf_ratio
-
     def crfs(self) -> tuple[float, ...]:
         """Of its curve, in its own range."""
         highest = CODECS[NAMES[self.codec]].max_crf
-        return tuple(dict.fromkeys(min(round(crf / self.crf_ratio), highest) for crf in CRFS[self.scale]))
+        return tuple(dict.fromkeys(min(round(crf * _SPREAD[self.codec]), highest) for crf in CRFS[self.scale]))
 
     def loop(self, crf: float) -> LoopSettings:
         """How it is coded: on one thread, and without what x265 writes down of itself."""
-        own = {"x265": {"x265-params": "info=0"}, "svtav1": {"svtav1-params": "lp=1"}}.get(self.codec, {})
+        own = {"x265-params": "info=0"} if self.codec == "x265" else {}
         tune = {"tune": self.tune} if self.tune else {}
         return LoopSettings(CODECS[NAMES[self.codec]].encoder, crf, self.preset, {**tune, **own})
 
@@ -87,7 +84,7 @@ def _task(stream: Stream) -> Task:
 
 
 def _setting(stream: Stream, crf: float) -> Setting:
-    told = crf * stream.crf_ratio
+    told = CODECS[NAMES[stream.codec]].as_x265(crf)
     degrade = partial(_degraded, stream=stream, crf=crf)
     if stream.scale == 1:
         return Setting(f"crf {crf:g}", degrade, {"": StageSpec("deartifact")}, {"decoded": DECODED}, told)

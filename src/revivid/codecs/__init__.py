@@ -35,8 +35,19 @@ class Codec:
     default_preset: str
     presets: tuple[str, ...]
     bit_depths: tuple[int, ...]
-    #: This codec's CRF times this is about the x265 CRF of equal damage; the restorers are conditioned on x265's.
-    x265_crf_ratio: float = 1.0
+    #: The x265 CRF of equal PSNR-Y, which restorers are told: that of this codec's CRF 0, and what each step adds. Fitted to
+    #: scenes at a half and a quarter of their size with x264 and x265 `medium` and SVT-AV1 8 (`bench/crfs.py`).
+    x265_from: float = 0.0
+    x265_step: float = 1.0
+
+    def as_x265(self, crf: float) -> float:
+        """The x265 CRF that does about as much damage as this codec's."""
+        return self.x265_from + self.x265_step * crf
+
+    def of_x265(self, crf: float) -> float:
+        """This codec's CRF that does about as much damage as x265's, within its range; AV1's are whole numbers."""
+        own = min(max((crf - self.x265_from) / self.x265_step, 0.0), self.max_crf)
+        return float(round(own)) if self.encoder == "libsvtav1" else own
 
 
 _X26X_PRESETS = (
@@ -45,8 +56,8 @@ _X26X_PRESETS = (
 
 CODECS = {
     "x265": Codec("hevc", "libx265", 28, 51, "medium", _X26X_PRESETS, (8, 10, 12)),
-    "x264": Codec("avc", "libx264", 23, 51, "medium", _X26X_PRESETS, (8, 10), x265_crf_ratio=28 / 23),
-    "av1": Codec("av1", "libsvtav1", 35, 63, "8", tuple(str(n) for n in range(14)), (8, 10), x265_crf_ratio=28 / 35),
+    "x264": Codec("avc", "libx264", 23, 51, "medium", _X26X_PRESETS, (8, 10), x265_from=2.0),
+    "av1": Codec("av1", "libsvtav1", 35, 63, "8", tuple(str(n) for n in range(14)), (8, 10), x265_from=9.2, x265_step=0.4),
     "ffv1": Codec("ffv1", "ffv1", 0, 0, "", ("",), (8, 10, 12)),
 }
 

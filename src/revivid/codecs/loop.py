@@ -114,4 +114,6 @@ def _options(settings: LoopSettings, width: int) -> dict[str, str]:
         if width < X265_CUTREE_MIN_WIDTH:
             own += ["cutree=0"]
         options["x265-params"] = ":".join([*filter(None, [options.get("x265-params")]), *own])
+    if settings.encoder == "libsvtav1" and settings.threads == 1:
+        options["svtav1-params"] = ":".join([*filter(None, [options.get("svtav1-params")]), "lp=1"])
     return options

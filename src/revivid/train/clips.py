@@ -57,9 +57,8 @@ class ClipTask:
         if settings.recompute:
             recompute_activations(network)
         sources = len({scene.name for scene in self.scenes})
-        data = recipe.data
-        self.trained_on = f"{len(self.scenes)} scenes of {sources} photographs and clips, x265 {data.preset}"
-        self.trained_on += f" CRF {data.crf_min:g}-{data.crf_max:g}" + (f", from {recipe.start}" if recipe.start else "")
+        self.trained_on = f"{len(self.scenes)} scenes of {sources} photographs and clips, {recipe.data.coding}"
+        self.trained_on += f", from {recipe.start}" if recipe.start else ""
 
     def batch(self, index: int) -> ClipBatch:
         rng = np.random.default_rng([self.settings.seed, index])

@@ -59,6 +59,10 @@ class DataSettings:
     crf_max: float = 38.0
     crf_steps: int = 6
     preset: str = "medium"
+    #: Encoders by the names of `revivid compress --codec`, and presets in place of `preset`: both are drawn for every version. Each
+    #: encoder takes those of the presets that are its own, so that `medium` and `8` can stand side by side.
+    encoders: tuple[str, ...] = ("x265",)
+    presets: tuple[str, ...] = ()
     #: Frames that are encoded of a photograph's and of a clip's scene, and every how many of them is kept.
     photo_frames: int = 13
     photo_keep: int = 4
@@ -80,6 +84,12 @@ class DataSettings:
     max_height: int = 384
     max_width: int = 640
     seed: int = 0
+
+    @property
+    def coding(self) -> str:
+        """Encoders, presets and CRFs in words."""
+        presets = ", ".join(self.presets) or self.preset
+        return f"{', '.join(self.encoders)} {presets} CRF {self.crf_min:g}-{self.crf_max:g}"
 
 
 @dataclass(frozen=True)

@@ -140,11 +140,15 @@ def _section(cls: type[T], table: dict[str, Any], where: str) -> T:
     _check_keys(table, set(defaults), where)
     for key, value in table.items():
         wanted = type(defaults[key])
+        if wanted is tuple:
+            if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+                raise UsageError(f"{where}: {key} = {value!r} must be a list of words")
+            continue
         if isinstance(value, bool) != (wanted is bool) or not isinstance(value, (int, float) if wanted is float else wanted):
             raise UsageError(f"{where}: {key} = {value!r} must be {wanted.__name__}")
         if wanted not in (str, bool) and (value < 0 or (value == 0 and key not in MAY_BE_ZERO)):
             raise UsageError(f"{where}: {key} = {value!r} is too small")
-    return cls(**table)
+    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
 
 
 def _check_keys(table: dict[str, Any], known: set[str], where: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 
-from ..codecs import CODECS
+from ..codecs import CODECS, Codec
 from ..errors import UsageError
 from ..media.probe import stream_crf
 from ..media.quantiser import mean_quantiser
@@ -67,7 +67,7 @@ def input_crf(reader: Reader, recipe: Recipe | None, options: RestoreOptions, no
     if options.input_crf is not None:
         return options.input_crf
     if recipe is not None and recipe.codec in CODECS:
-        return recipe.crf * CODECS[recipe.codec].x265_crf_ratio
+        return CODECS[recipe.codec].as_x265(recipe.crf)
     if reader.info.codec == "bvc":
         return DEFAULT_CRF  # a learned codec's damage is none of x265's
     if reader.info.container == "raw":
@@ -75,18 +75,19 @@ def input_crf(reader: Reader, recipe: Recipe | None, options: RestoreOptions, no
     from_stream = stream_crf(reader.path)
     if from_stream == 0:
         return from_stream
-    ratio = CODECS["x264"].x265_crf_ratio if reader.info.codec == "h264" else 1.0
+    codec = CODECS["x264" if reader.info.codec == "h264" else "x265"]
     if from_stream is not None:
-        notices.append(f"the stream says it was encoded at CRF {from_stream:g}" + _as_x265(from_stream, ratio))
-        return from_stream * ratio
+        notices.append(f"the stream says it was encoded at CRF {from_stream:g}" + _as_x265(from_stream, codec))
+        return codec.as_x265(from_stream)
     quantiser = mean_quantiser(reader.path)
     if quantiser is not None:
         crf = max(quantiser - _QP_OVER_CRF, 0.0)
-        notices.append(f"the mean QP is {quantiser:.0f}: CRF {crf:.0f} is assumed (--input-crf)" + _as_x265(crf, ratio))
-        return crf * ratio
+        notices.append(f"the mean QP is {quantiser:.0f}: CRF {crf:.0f} is assumed (--input-crf)" + _as_x265(crf, codec))
+        return codec.as_x265(crf)
     notices.append(f"nothing says at which CRF the input was encoded: {DEFAULT_CRF:g} is assumed (--input-crf)")
     return DEFAULT_CRF
 
 
-def _as_x265(crf: float, ratio: float) -> str:
-    return "" if ratio == 1 else f", which is about x265's {crf * ratio:.0f}"
+def _as_x265(crf: float, codec: Codec) -> str:
+    told = codec.as_x265(crf)
+    return "" if told == crf else f", which is about x265's {told:.0f}"
