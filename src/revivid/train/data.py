@@ -165,7 +165,7 @@ def _write_scene(path: Path, source: Footage, index: int, settings: DataSettings
     elif settings.damage == "none":
         truth, versions, strengths = _lively_scene(source, index, settings, rng), [], []
     else:
-        truth = _photo_scene(source, settings, rng) if is_photo(source) else _clip_scene(source, index, settings, rng)
+        truth = truth_scene(source, index, settings, rng)
         versions, strengths = (noisy if settings.damage == "noise" else compressed)(truth, settings, rng)
     keep = _kept_frames(len(truth), settings.photo_keep if is_photo(source) else settings.clip_keep, settings.window, rng)
     arrays = {name: truth[keep].planes[i] for i, name in enumerate("yuv")}
@@ -181,6 +181,11 @@ def _kept_frames(count: int, step: int, window: int, rng: np.random.Generator) -
         return slice(None, None, step)
     start = int(rng.integers(0, max(count - window, 0) + 1))
     return slice(start, start + window)
+
+
+def truth_scene(source: Footage, index: int, settings: DataSettings, rng: np.random.Generator) -> Clip:
+    """Ground truth of a compressed or noisy scene: a camera's move over a photograph, or the `index`-th scene of a clip."""
+    return _photo_scene(source, settings, rng) if is_photo(source) else _clip_scene(source, index, settings, rng)
 
 
 def _photo_scene(source: Footage, settings: DataSettings, rng: np.random.Generator) -> Clip:

@@ -29,15 +29,15 @@ from .. import networks
 from ..errors import CorruptInput, OutputExists, UsageError
 from ..networks import graphs
 from ..networks.precision import best_dtype
-from ..restoration.catalogued import load_catalogued
 from ..restoration.ranges import activation_ranges
 from ..restoration.workers import keep_freed_memory
-from ..weights import catalogue, embedded
+from ..weights import embedded
 from .codec_settings import CodecSettings, step_decay
 from .data import DataSettings, Scene, load, prepare
 from .plot import plot_log
 from .ranks import Ranks
 from .recipe import TrainingRecipe, TrainSettings, load_recipe
+from .start import begin, licence
 from .task import PlanesTask, groups_of, task_of, terms_of
 
 Report = Callable[[dict[str, Any]], None]
@@ -85,7 +85,7 @@ class Training:
         torch.manual_seed(self.settings.seed)
         self.network: Any = networks.build(recipe.network, **recipe.hyperparameters)
         if recipe.start:
-            self.network.load_state_dict(load_catalogued(recipe.start).state_dict())
+            begin(self.network, recipe.start)
         for part, weights in getattr(self.network, "borrowed", {}).items():
             self.network.get_submodule(part).load_state_dict(embedded.load(weights)[1])
         self.task = task_of(recipe, self.network, scenes)
@@ -212,7 +212,7 @@ class Training:
             recipe=self.recipe.name,
             iterations=self.iteration,
             date=datetime.now(timezone.utc).date().isoformat(),
-            licence=catalogue.entry(self.recipe.start).licence if self.recipe.start else "Apache-2.0",
+            licence=licence(self.recipe.start),
             trained_on=self.task.trained_on,
             ranges=self._ranges(),
         )

@@ -1,7 +1,7 @@
 """Training recipes: TOML files with strict keys, one section per part of the work.
 
-[network]   name and hyper-parameters, as `networks.build` takes them; `start`: a checkpoint of the catalogue to begin with, whose
-            hyper-parameters hold where none are given
+[network]   name and hyper-parameters, as `networks.build` takes them; `start`: weights of the package or a checkpoint of the
+            catalogue to begin with (`start`), whose hyper-parameters hold where none are given, if they are for this network
 [data]      `DataSettings`
 [train]     `TrainSettings`
 [codec]     `CodecSettings`, for the learned codec
@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import InputNotReadable, UsageError
-from ..weights import catalogue
 from .codec_settings import CodecSettings
 from .data import DataSettings
+from .start import hyperparameters
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -70,7 +70,7 @@ class TrainingRecipe:
     name: str
     network: str
     hyperparameters: dict[str, Any]
-    #: The checkpoint of the catalogue that training begins with; none: random weights.
+    #: The weights of the package or the checkpoint of the catalogue that training begins with; none: random weights.
     start: str = ""
     data: DataSettings = field(default_factory=DataSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
@@ -100,7 +100,7 @@ def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> TrainingRecipe
         raise UsageError(f"{path}: [network] wants a name")
     name, start = network.pop("name"), str(network.pop("start", ""))
     if start:
-        network = {**_published(start, name, path), **network}
+        network = {**hyperparameters(start, name, str(path)), **network}
     data = _section(DataSettings, table.get("data", {}), f"{path} [data]")
     train = _section(TrainSettings, table.get("train", {}), f"{path} [train]")
     codec = _section(CodecSettings, table.get("codec", {}), f"{path} [codec]")
@@ -119,14 +119,6 @@ def _change(table: dict[str, Any], changes: Sequence[str]) -> None:
         except ValueError:
             value = text
         table.setdefault(section, {})[key] = value
-
-
-def _published(start: str, name: str, path: Path) -> dict[str, Any]:
-    """The hyper-parameters of the checkpoint that a training begins with. Raises `MissingWeights` for an unknown one."""
-    entry = catalogue.entry(start)
-    if entry.network != name:
-        raise UsageError(f"{path}: {start} is for {entry.network}, not for {name}")
-    return dict(entry.hyperparameters)
 
 
 def names() -> list[str]:

@@ -101,7 +101,7 @@ class PlanesTask:
         )
         used = self.patches.scenes
         sources = f"{len(used)} scenes of {len({scene.name for scene in used})} photographs and clips"
-        self.trained_on = f"{sources}, {data.damage}, {data.coding}"
+        self.trained_on = f"{sources}, {data.damage}, {data.coding}" + (f", from {recipe.start}" if recipe.start else "")
 
     def batch(self, index: int) -> Batch:
         return self.patches.batch(index)
