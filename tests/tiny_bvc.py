@@ -59,11 +59,13 @@ class TinyBvc:
         left = wanted - self._coarse(motion)
         residual = (left[0] * 16 * quality).round().clamp(-_MOST, _MOST)
         motion, residual = motion.to(torch.int16), residual.to(torch.int16)
-        return Coded(motion, residual, self.decode(motion, residual, reference, quality))
+        return Coded(motion, residual, self.compose(self.expand(motion, residual, quality), reference))
 
-    def decode(self, motion: Tensor, residual: Tensor, reference: Tensor, quality: float) -> Tensor:
-        cells = self._coarse(motion) + residual[None] / (16 * quality)
-        return (reference + F.interpolate(cells.float(), scale_factor=CELL, mode="nearest")).clamp(0, 1)
+    def expand(self, motion: Tensor, residual: Tensor, quality: float) -> Tensor:
+        return self._coarse(motion) + residual[None] / (16 * quality)
+
+    def compose(self, expanded: Tensor, reference: Tensor) -> Tensor:
+        return (reference + F.interpolate(expanded.float(), scale_factor=CELL, mode="nearest")).clamp(0, 1)
 
     def tables(self, quality: float) -> tuple[TinyTables, TinyTables]:
         return laplacian(2, 0.3), laplacian(3, 0.2 + 0.1 * round(quality))

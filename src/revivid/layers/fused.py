@@ -21,6 +21,21 @@ def conv_relu(conv: nn.Conv2d, x: Tensor, gain: float = 1.0) -> Tensor:
     return torch.ops.mkldnn._convolution_pointwise(x, weight, conv.bias, *_geometry(conv), "relu", [], "")
 
 
+def fused_conv(
+    x: Tensor, weight: Tensor, bias: Tensor | None, *, relu: bool = False, add: Tensor | None = None, stride: int = 1
+) -> Tensor:
+    """A convolution by weights that belong to no module, then ReLU, or plus `add`, which is of the shape and memory format that
+    comes out. At stride 1 the picture keeps its size, at others nothing is padded."""
+    padding = weight.shape[-1] // 2 if stride == 1 else 0
+    if not _fusable(x, weight):
+        out = F.conv2d(x, weight, bias, stride, padding)
+        return F.relu(out, inplace=True) if relu else out if add is None else out.add_(add)
+    geometry = (padding, padding), (stride, stride), (1, 1), 1
+    if add is not None:
+        return torch.ops.mkldnn._convolution_pointwise.binary(x, add, weight, bias, *geometry, "add", None, None, [], None)
+    return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *geometry, "relu" if relu else "none", [], "")
+
+
 def conv_leaky_relu(conv: nn.Conv2d, x: Tensor, slope: float) -> Tensor:
     """leaky_relu(conv(x))."""
     if not _fusable(x, conv.weight):

@@ -64,9 +64,13 @@ class GainedCoder(nn.Module):
     @torch.no_grad()
     def reconstruct(self, symbols: Tensor, quality: float) -> Tensor:
         """The decoder's picture (1, K, H, W) of integers (C, h, w)."""
+        return self.decoder(self.dequantised(symbols, quality))
+
+    @torch.no_grad()
+    def dequantised(self, symbols: Tensor, quality: float) -> Tensor:
+        """What the decoder network gets of integers (C, h, w): (1, C, h, w), channels last."""
         _, inverse, _ = self.gains(torch.tensor([quality], device=symbols.device))
-        latent = symbols.to(inverse.dtype)[None] * inverse
-        return self.decoder(latent.contiguous(memory_format=torch.channels_last))
+        return (symbols.to(inverse.dtype)[None] * inverse).contiguous(memory_format=torch.channels_last)
 
 
 class LatentCoder(GainedCoder):

@@ -13,9 +13,10 @@ from ..codecs.bvc.gop import GopReader, Shown
 from ..codecs.bvc.header import Header
 from ..codecs.bvc.records import Record, corrupt, located
 from ..errors import CorruptStream, UsageError
+from ..layers.side_by_side import intra_op_threads
 from ..media.timing import Timed
 from .keyframes import keyframes
-from .model import Model
+from .model import Expanded, Model
 
 #: What to do where a stream is damaged: raise, leave damaged frames out, or repeat the last good frame in their place.
 RAISE, DROP, CONCEAL = "raise", "drop", "conceal"
@@ -24,7 +25,8 @@ RAISE, DROP, CONCEAL = "raise", "drop", "conceal"
 class Decoder:
     """Decodes groups of pictures into frames with their times, as R'G'B' (1, 3, H, W) in [0, 1] of the padded size.
 
-    `damaged` counts frames that did not decode, whether they were left out or replaced.
+    `damaged` counts frames that did not decode, whether they were left out or replaced; `threads` is how many this thread should
+    use for what it does with the frames, so that those that decode the next one aren't kept waiting.
 
     Raises `UsageError` where the model's tables are not those that the stream was coded with, as can happen where they are
     computed and not read from the weights.
@@ -32,6 +34,7 @@ class Decoder:
 
     def __init__(self, model: Model, header: Header, where: str, on_damage: str = RAISE) -> None:
         self.damaged = 0
+        self.threads = max(1, torch.get_num_threads() // 2)
         self._network, self._device = model.network, model.device
         self._header = header
         self._where = where
@@ -68,23 +71,24 @@ class Decoder:
         group = GopReader(record.payload, record.frames)
         key, *others = group.shown
         reference = self._keys.decode(group.frame())
-        # The next frame's integers come out of their bytes while this one's picture is made.
-        with ThreadPoolExecutor(1, "revivid-entropy") as pool:
-            coming = pool.submit(self._integers, group) if others else None
+        # What of the next frame needs no reference is computed while this one's picture is made, with half of the threads each.
+        with ThreadPoolExecutor(1, "revivid-expand") as pool:
+            coming = pool.submit(self._expanded, group) if others else None
             yield self._timed(reference, key)
             for number, shown in enumerate(others, 1):
                 assert coming is not None
-                motion, residual = coming.result()
-                coming = pool.submit(self._integers, group) if number < len(others) else None
-                with torch.inference_mode():
-                    reference = self._network.decode(motion, residual, reference, self._header.quality)
+                expanded = coming.result()
+                coming = pool.submit(self._expanded, group) if number < len(others) else None
+                with torch.inference_mode(), intra_op_threads(self.threads):
+                    reference = self._network.compose(expanded, reference)
                 yield self._timed(reference, shown)
         group.finish()
 
-    def _integers(self, group: GopReader) -> tuple[Tensor, Tensor]:
-        """Motion and residual of a group's next frame."""
+    def _expanded(self, group: GopReader) -> Expanded:
+        """A group's next frame as far as it goes without the one before it."""
         motion, residual = (torch.from_numpy(latent).to(self._device) for latent in self._coder.decode(group.frame()))
-        return motion, residual
+        with torch.inference_mode(), intra_op_threads(self.threads):
+            return self._network.expand(motion, residual, self._header.quality)
 
     def _timed(self, picture: Tensor, shown: Shown) -> Timed:
         time, duration = shown.pts * self._header.time_base, shown.duration * self._header.time_base

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -32,6 +32,10 @@ class CodedLatents(Protocol):
     def decoded(self) -> Tensor: ...
 
 
+#: What `Network.expand` hands to `Network.compose`: the network's own affair.
+Expanded = Any
+
+
 class Network(Protocol):
     """What the codec asks of a network; `networks.bvc.Bvc` is one. Frames are R'G'B' (1, 3, H, W) in [0, 1]."""
 
@@ -43,7 +47,8 @@ class Network(Protocol):
     def latent_shapes(self, height: int, width: int) -> tuple[tuple[int, ...], tuple[int, ...]]: ...
     def enhance(self, frame: Tensor) -> Tensor: ...
     def encode(self, enhanced: Tensor, reference: Tensor, quality: float, keep: Tensor | None = None) -> CodedLatents: ...
-    def decode(self, motion: Tensor, residual: Tensor, reference: Tensor, quality: float) -> Tensor: ...
+    def expand(self, motion: Tensor, residual: Tensor, quality: float) -> Expanded: ...
+    def compose(self, expanded: Expanded, reference: Tensor) -> Tensor: ...
     def tables(self, quality: float) -> tuple[ChannelTables, ChannelTables]: ...
 
 

@@ -22,6 +22,7 @@ from ..codecs.bvc import beside
 from ..codecs.bvc.header import Header
 from ..codecs.bvc.records import GOP, SIDE, Index, Record, RecordReader
 from ..errors import CorruptStream
+from ..layers.side_by_side import intra_op_threads
 from ..media.frames import working_format
 from ..media.probe import streams_beside
 from ..media.reader import CLIP_LENGTH, Reader
@@ -67,11 +68,13 @@ class BvcReader(Reader):
         self._index = None if is_pipe(path) else self._find_index()
         self.carried_from = self._extract()
         self.info = describe(self.path, self.header, self._index, self.carried_from)
+        self._threads = 1
         self._model = model or load_for(self.header, self.path, weights, intra_weights)
 
     def __iter__(self) -> Iterator[Clip]:
         with contextlib.nullcontext() if is_pipe(self.path) else self._stream:
             decoder = Decoder(self._model, self.header, self.path, self._on_damage)
+            self._threads = decoder.threads
             yield from self._wanted(self._decoded(decoder))
 
     def _find_index(self) -> Index:
@@ -132,7 +135,8 @@ class BvcReader(Reader):
 
     def _clip(self, batch: list[Timed]) -> Clip:
         header = self.header
-        pictures = [planes_of(item.frame, header.width, header.height, header.color) for item in batch]
+        with intra_op_threads(self._threads):
+            pictures = [planes_of(item.frame, header.width, header.height, header.color) for item in batch]
         y, u, v = (np.stack([picture[i] for picture in pictures]) for i in range(3))
         self.frames += len(batch)
         return Clip((y, u, v), tuple(i.time for i in batch), tuple(i.duration for i in batch), header.color)

@@ -26,6 +26,7 @@ from ..layers.latent_coder import LatentCoder, Quantise
 from ..layers.rdn import ResidualDenseNetwork
 from ..layers.warp import backward_warp
 from . import bvc_compact, bvc_paper
+from .bvc_decoding import Decoding, Motion, OnCells
 from .traits import Traits
 
 #: Side of a latent's cell in pixels.
@@ -42,6 +43,13 @@ class Coded(NamedTuple):
     motion: Tensor
     residual: Tensor
     decoded: Tensor
+
+
+class Expanded(NamedTuple):
+    """What a frame's integers say without its reference, as `Decoding` has it."""
+
+    motion: Motion
+    residual: Tensor
 
 
 class Bvc(nn.Module):
@@ -142,10 +150,11 @@ class Bvc(nn.Module):
         self._check(enhanced, reference, *(() if keep is None else (keep,)))
         enhanced, reference = _laid_out(enhanced), _laid_out(reference)
         motion = self.motion_coder.quantise(self.refined(enhanced, reference, self.flow(enhanced, reference)), quality)
-        predicted = self._predicted(motion, reference, quality)
+        way = self._decoding(reference.device)
+        predicted = way.predicted(way.motion(motion, quality), reference)
         wanted = enhanced if keep is None else _laid_out(keep)
-        residual = self.residual_coder.quantise(wanted - predicted, quality)
-        return Coded(motion, residual, self._with_residual(predicted, residual, quality))
+        residual = self.residual_coder.quantise(wanted - way.pictured(predicted), quality)
+        return Coded(motion, residual, way.decoded(predicted, way.residual(residual, quality)))
 
     @torch.no_grad()
     def decode(self, motion: Tensor, residual: Tensor, reference: Tensor, quality: float) -> Tensor:
@@ -154,7 +163,19 @@ class Bvc(nn.Module):
         shapes = self.latent_shapes(reference.shape[2], reference.shape[3])
         if (tuple(motion.shape), tuple(residual.shape)) != shapes:
             raise ShapeError(f"latents of {tuple(motion.shape)} and {tuple(residual.shape)} don't fit {tuple(reference.shape)}")
-        return self._with_residual(self._predicted(motion, _laid_out(reference), quality), residual, quality)
+        return self.compose(self.expand(motion, residual, quality), reference)
+
+    @torch.no_grad()
+    def expand(self, motion: Tensor, residual: Tensor, quality: float) -> Expanded:
+        """The part of `decode` that needs no reference, and so can run beside `compose` of the frame before."""
+        way = self._decoding(motion.device)
+        return Expanded(way.motion(motion, quality), way.residual(residual, quality))
+
+    @torch.no_grad()
+    def compose(self, expanded: Expanded, reference: Tensor) -> Tensor:
+        """The rest of `decode`: the frame (1, 3, H, W)."""
+        way = self._decoding(reference.device)
+        return way.decoded(way.predicted(expanded.motion, reference), expanded.residual)
 
     def tables(self, quality: float) -> tuple[Tables, Tables]:
         """Integer tables of motion and residual for a quality, read from the checkpoint."""
@@ -197,18 +218,39 @@ class Bvc(nn.Module):
 
     # What encoder and decoder share.
 
-    def _predicted(self, motion: Tensor, reference: Tensor, quality: float) -> Tensor:
-        flow = self.motion_coder.reconstruct(motion, quality)
-        return self.compensated(self.warped(reference, flow), reference, flow)
-
-    def _with_residual(self, predicted: Tensor, residual: Tensor, quality: float) -> Tensor:
-        return (predicted + self.residual_coder.reconstruct(residual, quality)).clamp_(0, 1)
+    def _decoding(self, device: torch.device) -> Decoding:
+        if isinstance(self.mcnet, bvc_compact.CellCompensation) and device.type == "cpu":
+            return OnCells(self.motion_coder, self.residual_coder, self.mcnet)
+        return _AsModules(self)
 
     def _check(self, *frames: Tensor) -> None:
         for frame in frames:
             if frame.ndim != 4 or frame.shape[:2] != (1, 3) or frame.shape != frames[0].shape:
                 raise ShapeError(f"BVC wants frames (1, 3, H, W) of one size, not {[tuple(f.shape) for f in frames]}")
             self.latent_shapes(frame.shape[2], frame.shape[3])
+
+
+class _AsModules:
+    """`Decoding` by the modules as they are trained, on any device."""
+
+    def __init__(self, network: Bvc) -> None:
+        self._network = network
+
+    def motion(self, symbols: Tensor, quality: float) -> Motion:
+        return Motion(self._network.motion_coder.reconstruct(symbols, quality))
+
+    def residual(self, symbols: Tensor, quality: float) -> Tensor:
+        return self._network.residual_coder.reconstruct(symbols, quality)
+
+    def predicted(self, motion: Motion, reference: Tensor) -> Tensor:
+        reference = _laid_out(reference)
+        return self._network.compensated(self._network.warped(reference, motion.flow), reference, motion.flow)
+
+    def pictured(self, predicted: Tensor) -> Tensor:
+        return predicted
+
+    def decoded(self, predicted: Tensor, residual: Tensor) -> Tensor:
+        return (predicted + residual).clamp_(0, 1)
 
 
 def _laid_out(frame: Tensor) -> Tensor:

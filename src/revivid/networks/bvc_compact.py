@@ -28,7 +28,7 @@ _FLOW_TIME = 0.25
 #: Flow is divided by this where it enters convolutions beside samples of 0 to 1.
 FLOW_SCALE = 16.0
 #: What residuals of 0 to 1 are multiplied by where convolutions see them.
-_RESIDUAL_GAIN = 16.0
+RESIDUAL_GAIN = 16.0
 #: Side of the blocks that residuals are transformed in, half a latent's cell.
 _BLOCK = 8
 #: Steps of the quantiser, before training, at the middle quality: in a residual's range and in a pixel of flow's coefficient;
@@ -170,9 +170,9 @@ class Deblocking(nn.Module):
         self.outer = quiet(nn.Conv2d(width, _CELL_CHANNELS, 3, padding=1))
 
     def forward(self, picture: Tensor) -> Tensor:
-        hidden = conv_relu(self.inner, cells(picture), _RESIDUAL_GAIN)
+        hidden = conv_relu(self.inner, cells(picture), RESIDUAL_GAIN)
         # On the weights, not on what comes of them: a power of two, so these are the same numbers for a pass less over the picture.
-        weight, bias = (part / _RESIDUAL_GAIN for part in self.outer.parameters())
+        weight, bias = (part / RESIDUAL_GAIN for part in self.outer.parameters())
         return picture + F.pixel_shuffle(F.conv2d(hidden, weight, bias, padding=1), CELL)
 
 
@@ -196,7 +196,7 @@ def motion_coder(rates: int) -> LatentCoder:
 def blur_encoder(channels: int, width: int = 64) -> nn.Module:
     """Blur residual (N, 3, H, W) -> (N, channels, H/8, W/8): twice as fine as what is sent, since this never is."""
     return nn.Sequential(
-        _Scaled(_RESIDUAL_GAIN), _Cells(CELL), nn.Conv2d(_CELL_CHANNELS, width, 5, 2, 2), GDN(width),
+        _Scaled(RESIDUAL_GAIN), _Cells(CELL), nn.Conv2d(_CELL_CHANNELS, width, 5, 2, 2), GDN(width),
         _loud(nn.Conv2d(width, channels, 3, padding=1, bias=False)),
     )  # fmt: skip
 
