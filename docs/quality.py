@@ -38,6 +38,13 @@ TASKS = {
         "Every second frame is dropped, and only these are scored. The baselines are FFmpeg's minterpolate (motion-compensated)\n"
         "and the average of the two neighbours.",
     ),
+    "auto": (
+        "One pass for all: --auto",
+        "`restore --auto` looks at the video and chooses stages; it should never leave it worse. `auto` stands beside each stage\n"
+        "by itself, and the baseline is the input (at 1/4: bicubic). Inputs: as it is; coded by x265 `medium`; white noise of\n"
+        "sigma 15 in the YUV planes; motion blur as above; several of them; a quarter of each side. Noise left: its estimate,\n"
+        "without looking at the truth, in brackets that of the input.",
+    ),
 }
 
 INTRODUCTION = """# Quality
@@ -112,6 +119,8 @@ def _cells(name: str, figures: dict[str, Any], arm: str, value: dict[str, Any]) 
     cells |= {"weights": f"`{arm}`", "PSNR-Y": f"{gain['psnr_y']:+.2f} dB", "SSIM-Y": f"{gain['ssim_y']:+.4f}"}
     if "vmaf" in gain:
         cells["VMAF"] = f"{gain['vmaf']:+.1f}"
+    if "noise" in value["mean"]:
+        cells["noise left"] = f"{value['mean']['noise']:.1f} ({figures['arms'][against]['mean']['noise']:.1f})"
     cells |= {"better": f"{gain['improved']:.0%}", "worst clip": f"{worst['clip']} {worst['psnr_y']:+.2f} dB"}
     if len(value["gains"]) > 1:
         cells |= {f"over {other}": f"{value['gains'][other]:+.2f} dB" for other in sorted(value["gains"])}

@@ -22,12 +22,12 @@ from revivid.workflows.restore import restoration_stages
 SHARP = Conditions(crf=0.0)
 
 
-def smooth(frames: int = 5) -> Clip:
+def smooth(frames: int = 5, height: int = 160) -> Clip:
     """Slow waves that move a little, and sharp edges."""
-    rows, columns = np.mgrid[0:96, 0:128]
+    rows, columns = np.mgrid[0:height, 0:192]
     y = np.stack([128 + 50 * np.sin((columns + t) / 17) * np.cos(rows / 23) for t in range(frames)])
     y[:, 30:60, 40:90] += 25
-    chroma = np.full((frames, 48, 64), 128, np.uint8)
+    chroma = np.full((frames, height // 2, 96), 128, np.uint8)
     times = tuple(Fraction(t, 25) for t in range(frames))
     return Clip((y.round().astype(np.uint8), chroma, chroma), times, (Fraction(1, 25),) * frames, ColorSpec())
 
@@ -42,7 +42,21 @@ def test_noise_is_found_and_said() -> None:
 def test_clean_and_sharp_video_is_left_alone() -> None:
     choice = choose([smooth(), smooth(1)], SHARP)
     assert choice.stages == ()
-    assert len(choice.reasons) == 2
+    assert len(choice.reasons) == 3
+    assert "160 pixels: the size stays" in choice.reasons[2]
+
+
+def test_small_video_is_enlarged_after_all_else() -> None:
+    choice = choose([Noise(15, "yuv", 1).apply(smooth(height=96))], SHARP)
+    assert [stage.stage for stage in choice.stages] == ["denoise", "super-resolve"]
+    assert choice.stages[1].options == {"scale": 4, "network": "lumavsr-x4"}
+    assert "192x96 pixels are few" in choice.reasons[-1]
+    quick = choose([smooth(height=96)], Conditions(crf=0.0, effort="fast"))
+    assert quick.stages[0].options["network"] == "lumasr-x4"
+
+
+def test_compression_is_said() -> None:
+    assert "CRF 31" in choose([smooth(1)], Conditions(crf=31.2)).reasons[0]
 
 
 def test_one_clean_place_means_a_clean_video() -> None:
@@ -63,7 +77,8 @@ def test_a_file_is_looked_at_in_several_places(tmp_path: Path) -> None:
     said = " ".join(notices)
     assert "noise of sigma" in said
     assert "deblurring" in said
-    assert bool(stages) != ("nothing to restore" in said)
+    assert stages
+    assert "128x96 pixels are few: super-resolve x4" in said
 
 
 def test_what_contradicts_itself(tmp_path: Path) -> None:

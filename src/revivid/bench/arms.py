@@ -13,6 +13,7 @@ from ..restoration import build
 from ..restoration.stage import Conditions, Stage
 from ..types import Clip, join
 from ..weights import catalogue, embedded, store
+from .auto import Auto, digest
 from .settings import Sample, Setting, Task
 
 
@@ -51,11 +52,14 @@ class Arm:
 
 
 def built(setting: Setting, variant: str, network: str | None) -> Stage:
-    """The stage as `revivid restore` makes it; `network` None: the one that it takes where none is named."""
+    """The stage as `revivid restore` makes it; `network` None: the one that it takes where none is named; or a stage's name."""
+    conditions = Conditions(crf=setting.crf, backend="torch")
+    if network is not None and network in setting.stages:
+        spec = setting.stages[network]
+        return Auto(conditions) if spec.stage == Auto.name else build(spec, conditions)
     spec = setting.specs[variant]
     named = {} if network is None else {"network": network}
-    # Everywhere the same numbers: what OpenVINO's int8 costs is measured apart.
-    return build(StageSpec(spec.stage, {**spec.options, **named}), Conditions(crf=setting.crf, backend="torch"))
+    return build(StageSpec(spec.stage, {**spec.options, **named}), conditions)
 
 
 def restored(stage: Stage, clip: Clip) -> Clip:
@@ -64,11 +68,15 @@ def restored(stage: Stage, clip: Clip) -> Clip:
 
 
 def weights_of(task: Task, names: list[str]) -> list[Weights]:
-    """The weights of the package that do the task, the default first; with `names` only those of them, published ones included.
+    """The weights of the package that do the task, the default first; with `names` only those of them, published ones included. Or
+    the stages that the task compares, each with the package's own weights.
 
     Raises the `UsageError` or `MissingWeights` of the stage where there are none.
     """
     setting = (*task.settings, *task.curve)[0]
+    if setting.stages:
+        stages = dict.fromkeys(name for one in task.settings for name in one.stages)
+        return [Weights(name, digest(name), name == Auto.name) for name in stages]
     variant = next(iter(setting.specs))
     default = ""
     try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from ..restoration.noise_level import luma_noise
 from . import blur
 from .arms import Arm
 from .masters import Source, read_source
@@ -87,9 +88,10 @@ def measure(job: Job) -> float:
         rate = {} if sample.bytes is None else {"bpp": 8 * sample.bytes / sample.truth.planes[0].size}
         if job.table and sample.bytes is not None:
             rate["kbps"] = 8e-3 * sample.bytes / float(sum(sample.given.durations))
+        left = {"noise": luma_noise(answer)} if setting.stages else {}
         # None where frames are too small, so that it isn't tried again.
         small = {"ms_ssim_y": None} if job.with_ms_ssim and "ms_ssim_y" not in value else {}
-        store.put(job.key(arm), {**value, **small, **rate, "frames": len(seen.truth)})
+        store.put(job.key(arm), {**value, **left, **small, **rate, "frames": len(seen.truth)})
     return perf_counter() - begin
 
 

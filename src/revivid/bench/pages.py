@@ -8,7 +8,7 @@ from typing import Any
 from ..evaluation import page
 from ..evaluation.page import Block, Chart, Charts, Column, Page, Row, Section, Table
 from ..evaluation.plot import curves
-from .scores import METRICS
+from .scores import METRICS, WITHOUT_TRUTH
 
 _TESTS = {
     "blurry": "Blurry clips, against the sharp frames",
@@ -77,8 +77,10 @@ def _task(section: Mapping[str, Any]) -> list[Block]:
     rows = [(setting, arm, value) for setting, one in section["settings"].items() for arm, value in one["arms"].items()]
     metrics = [name for name in METRICS if all(name in value["mean"] for _, _, value in rows)]
     columns = [Column(METRICS[name][0], METRICS[name][1] - 1, better="higher") for name in metrics]
+    known = [name for name in WITHOUT_TRUTH if all(name in value["mean"] for _, _, value in rows)]
+    columns += [Column(WITHOUT_TRUTH[name][0], WITHOUT_TRUTH[name][1] - 1, better="lower") for name in known]
     columns += [_signed("gain", 2, "dB"), Column("clips improved", 0, "%"), _signed("worst", 2, "dB")]
-    table = Table(columns, [_row(setting, arm, value, metrics) for setting, arm, value in rows])
+    table = Table(columns, [_row(setting, arm, value, [*metrics, *known]) for setting, arm, value in rows])
     if not section["speed"]:
         return [table]
     speeds = [Row(arm, [speed["fps"], speed["ms"]]) for arm, speed in section["speed"].items()]

@@ -60,7 +60,7 @@ def section(session: Session, options: Options, task: Task, before: dict[str, An
         session.say(f"{task.name}: no network: {fault.message}")
         return {**about, "missing": fault.message}
     settings = [setting for setting in task.settings if setting.quick or not options.quick]
-    if task.name == "deblur":
+    if task.blurred:
         session.make_blur()
     chosen = {setting.name: best_baselines(session, task, setting) for setting in settings}
     every = [
@@ -123,7 +123,9 @@ def _speeds(session: Session, task: Task, baselines: Sequence[Arm], weights: Seq
 
 
 def network_arms(setting: Setting, weights: Sequence[Weights]) -> list[Arm]:
-    """Those weights as the setting's stages."""
+    """Those weights as the setting's stages, or its stages by their names."""
+    if setting.stages:
+        return [Arm(one.name, "", one) for one in weights if one.name in setting.stages]
     return [Arm(one.name, variant, one) for one in weights for variant in setting.specs]
 
 

@@ -19,6 +19,8 @@ from ..types import Clip
 
 #: Metric -> (its name for people, digits that mean something); more is better in all of them.
 METRICS = {"psnr_y": ("PSNR-Y", 3), "ssim_y": ("SSIM-Y", 4), "ms_ssim_y": ("MS-SSIM-Y", 4), "vmaf": ("VMAF", 2)}
+#: What is told without the truth, where a task compares choices: -> (its name for people, digits); less is better.
+WITHOUT_TRUTH = {"noise": ("noise left", 2)}
 #: Those of `score_table`, in the order of the papers' columns, with the digits that mean something.
 TABLE_METRICS = {
     "psnr": ("PSNR", 2), "ssim": ("SSIM", 4), "ms_ssim": ("MS-SSIM", 4), "psnr_y": ("PSNR-Y", 2), "ssim_y": ("SSIM-Y", 4),

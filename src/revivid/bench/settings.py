@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,8 @@ class Setting:
     quick: bool = False
     #: What is scored of what came out of the stage.
     answer: Callable[[Clip, Sample], Clip] = field(default=lambda restored, sample: _cropped(restored, sample.truth))
+    #: In place of `specs`: what stands for an arm by its name, with the weights that the package has for it.
+    stages: Mapping[str, StageSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ class Task:
     curve: tuple[Setting, ...] = ()
     #: Settings that only serve for timing.
     others: tuple[Setting, ...] = ()
+    #: Whether it needs the clips' blurred versions.
+    blurred: bool = False
 
     def setting(self, name: str) -> Setting:
         return next(setting for setting in (*self.settings, *self.curve, *self.others) if setting.name == name)
@@ -168,7 +173,7 @@ def _deblur() -> Task:
         setting(kind, shutter, crf) for crf in (CLEAN, 28.0) for kind in blur.KINDS for shutter in blur.SHUTTERS[kind]
     ]
     settings.append(Setting("sharp", sharp, {"": StageSpec("deblur")}, {}, CLEAN, True))
-    return Task("deblur", tuple(settings), "sharp")
+    return Task("deblur", tuple(settings), "sharp", blurred=True)
 
 
 #: The grids of FFmpeg's denoisers: nlmeans' strength (it takes 1 to 30) in parts of sigma times the side of its patches, hqdn3d's
@@ -243,9 +248,52 @@ def _interpolate() -> Task:
     return Task("interpolate", (Setting("x2", degrade, {"": spec}, baselines, quick=True, answer=between),), "x2")
 
 
+def _fitted(restored: Clip, sample: Sample) -> Clip:
+    """At the size of the truth, where a choice of stages made another one."""
+    width, height = sample.truth.width, sample.truth.height
+    if restored.width >= width and sample.given.width < width:
+        return _cropped(restored, sample.truth)  # of what was padded before it was made smaller
+    return restored if (restored.width, restored.height) == (width, height) else resize(restored, width, height)
+
+
+def _auto() -> Task:
+    """Everything that `--auto` has to tell apart; it is compared with the input and with each stage by itself."""
+    def degrade(source: Source, crf: float = CLEAN, sigma: float = 0.0, blurred: bool = False, scale: int = 1) -> Sample:
+        pair = blur.blurred(source, "shot", Shutter(7, 3)) if blurred else None
+        given, truth, size = (pair.blurry, pair.truth, None) if pair else (source.clip, source.clip, None)
+        if sigma:
+            given = Noise(sigma, "yuv").apply(given)
+        if crf:
+            given, size = coded(given, x265_medium(crf), scale)
+        return Sample(given, truth, size)
+
+    same = {"auto": StageSpec("auto"), "denoise": StageSpec("denoise", {"sigma": "auto"}), "deblur": StageSpec("deblur")}
+    larger = {"auto": StageSpec("auto"), "super-resolve": StageSpec("super-resolve", {"scale": 4})}
+
+    def setting(name: str, quick: bool = False, **how: Any) -> Setting:
+        scale = how.get("scale", 1)
+        baselines = {"input": DECODED} if scale == 1 else {"bicubic": bicubic(scale)}
+        stages, make = same if scale == 1 else larger, partial(degrade, **how)
+        return Setting(name, make, {}, baselines if how else {}, how.get("crf", CLEAN), quick, _fitted, stages)
+
+    settings = (
+        setting("clean", True),
+        setting("crf 28", crf=28.0),
+        setting("crf 37", crf=37.0),
+        setting("yuv 15", sigma=15.0),
+        setting("yuv 15 crf 22", True, sigma=15.0, crf=22.0),
+        setting("shot 7+3", blurred=True),
+        setting("shot 7+3 crf 28", True, blurred=True, crf=28.0),
+        setting("shot 7+3 yuv 15", blurred=True, sigma=15.0),
+        setting("1/4 crf 28", True, crf=28.0, scale=4),
+    )
+    return Task("auto", settings, "yuv 15 crf 22", blurred=True)
+
+
 #: Task -> what makes its settings; the order of the report.
 TASKS: dict[str, Task] = {
-    task.name: task for task in (_super_resolve(4), _super_resolve(2), _deartifact(), _deblur(), _denoise(), _interpolate())
+    task.name: task
+    for task in (_super_resolve(4), _super_resolve(2), _deartifact(), _deblur(), _denoise(), _interpolate(), _auto())
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
-from .scores import METRICS
+from .scores import METRICS, WITHOUT_TRUTH
 
 #: Arm -> clip -> metric -> value.
 Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -38,7 +38,7 @@ def summarise(baselines: Scores, networks: Scores) -> dict[str, Any]:
 
 
 def _of_arm(clips: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    metrics = [metric for metric in METRICS if all(metric in value for value in clips.values())]
+    metrics = [metric for metric in (*METRICS, *WITHOUT_TRUTH) if all(metric in value for value in clips.values())]
     return {
         "mean": {metric: _rounded(metric, fmean(value[metric] for value in clips.values())) for metric in metrics},
         "clips": {clip: {metric: _rounded(metric, value[metric]) for metric in metrics} for clip, value in clips.items()},
@@ -61,7 +61,7 @@ def _difference(clips: Mapping[str, Mapping[str, float]], baseline: Mapping[str,
 
 
 def _rounded(metric: str, value: float) -> float:
-    return round(value, METRICS[metric][1] + 1)
+    return round(value, {**METRICS, **WITHOUT_TRUTH}[metric][1] + 1)
 
 
 def _significant(value: float) -> float:

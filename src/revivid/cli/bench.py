@@ -33,7 +33,7 @@ NoTiming = Annotated[bool, typer.Option("--no-timing", help="Leave the speeds ou
 Out = Annotated[Path, typer.Option(metavar="FILE", help="JSON file; results of other tasks in it stay.", dir_okay=False)]
 Tasks = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[TASK]...", help="super-resolve, deartifact, deblur, denoise, interpolate; default: all."),
+    typer.Argument(metavar="[TASK]...", help="super-resolve, deartifact, deblur, denoise, interpolate, auto; default: all."),
 ]
 Networks = Annotated[
     list[str] | None,

@@ -2,6 +2,8 @@
 
     a few frames from several places -> noise in luma        -> denoise, told how much
                                      -> deblurred and compared -> deblur, or sharp already
+                                     -> size                   -> super-resolve, where it is that of a thumbnail
+    CRF of the stream                ---------------------------> said
 
 Compression artefacts alone are left: no network of the package improves them reliably (docs/compact-networks.md).
 """
@@ -18,7 +20,7 @@ from ..metrics.pixel import psnr_from_mse
 from ..recipe import StageSpec
 from ..types import Clip
 from .noise_level import luma_noise
-from .own import Own
+from .own import Own, best_weights
 from .stage import Conditions
 
 #: Noise from which denoising is worth it, in 8-bit code values of luma. Of 18 clean clips all but panned photographs full of the
@@ -27,6 +29,10 @@ NOISY = 4.0
 #: Deblurring that changes frames to less than this PSNR in dB of themselves is for blurry ones: sharp clips stay above 40 dB, a
 #: clip with motion blur of its own, which nobody wants changed where it is the reference, at 38.4 (results/quality.json, `sharp`).
 BLURRY = 37.0
+#: Rows (columns, where they are fewer) up to which a video is enlarged, and how much.
+SMALL, ENLARGED = 144, 4
+#: Where to look, as parts of the length, and at how many frames.
+PLACES, SAMPLE_FRAMES = ("0.1", "0.5", "0.8"), 5
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Choice:
 def choose(samples: Sequence[Clip], conditions: Conditions) -> Choice:
     """What to do with a video of which `samples` show a few consecutive frames each."""
     stages, reasons = [], []
+    if conditions.crf > 0:
+        reasons.append(f"compressed about like x265 at CRF {conditions.crf:.0f}: no network of the package improves that reliably")
     level = min(luma_noise(sample) for sample in samples)
     if level >= NOISY:
         stages.append(StageSpec("denoise", {"sigma": "auto"}))
@@ -55,6 +63,14 @@ def choose(samples: Sequence[Clip], conditions: Conditions) -> Choice:
         reasons.append(f"deblurring changes frames to {change:.0f} dB of themselves: deblur")
     else:
         reasons.append(f"deblurring would hardly change a frame ({change:.0f} dB): sharp enough")
+    width, height = samples[0].width, samples[0].height
+    if min(width, height) <= SMALL:
+        # The best costs little where frames are so small.
+        effort = "fast" if conditions.effort == "fast" else "best"
+        stages.append(StageSpec("super-resolve", {"scale": ENLARGED, "network": best_weights("super-resolve", ENLARGED, effort)}))
+        reasons.append(f"{width}x{height} pixels are few: super-resolve x{ENLARGED}")
+    else:
+        reasons.append(f"{width}x{height} pixels: the size stays")
     return Choice(tuple(stages), tuple(reasons))
 
 

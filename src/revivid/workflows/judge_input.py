@@ -13,7 +13,7 @@ from ..media.quantiser import mean_quantiser
 from ..media.reader import Reader
 from ..media.source import is_pipe
 from ..recipe import Recipe, StageSpec
-from ..restoration.auto import choose
+from ..restoration.auto import PLACES, SAMPLE_FRAMES, choose
 from ..restoration.stage import DEFAULT_CRF, Conditions
 from ..types import Clip, join
 from .job import open_reader
@@ -21,8 +21,6 @@ from .options import RestoreOptions
 
 #: x264's mean QP over its CRF: 0.3 to 6.6 on six clips at CRF 18 to 38.
 _QP_OVER_CRF = 4.0
-#: Where `--auto` looks, as parts of the length, and at how many frames.
-_PLACES, _SAMPLE_FRAMES = ("0.1", "0.5", "0.8"), 5
 
 
 def chosen_specs(
@@ -55,9 +53,9 @@ def _samples(reader: Reader, options: RestoreOptions) -> list[Clip]:
         raise UsageError("--auto has to look at the video first, which a pipe shows only once", hint="Name the stages, or a file.")
     start, length = reader.start, reader.length or (reader.info.duration or Fraction(0)) - reader.start
     samples = []
-    for place in _PLACES:
+    for place in PLACES:
         at = start + Fraction(place) * max(length, Fraction(0))
-        clip = join(list(islice(open_reader(reader.path, replace(options, start=at, duration=None)), 2)))[:_SAMPLE_FRAMES]
+        clip = join(list(islice(open_reader(reader.path, replace(options, start=at, duration=None)), 2)))[:SAMPLE_FRAMES]
         samples.append(clip)
     return samples
 

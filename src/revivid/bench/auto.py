@@ -1,0 +1,49 @@
+"""`restore --auto` as one stage, for benchmarks: it looks at a clip, chooses its stages and runs them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from ..pipeline import chain
+from ..restoration import auto, build_all
+from ..restoration.own import best_weights
+from ..restoration.stage import Conditions, Stage
+from ..types import Clip, join
+from ..weights import embedded
+
+
+class Auto(Stage):
+    """What `auto.choose` chooses for all that it is given, held in memory."""
+
+    name = "auto"
+
+    def __init__(self, conditions: Conditions) -> None:
+        self._conditions = conditions
+
+    def process(self, clip: Clip) -> Clip:
+        choice = auto.choose(samples(clip), self._conditions)
+        return join(list(chain(iter((clip,)), build_all(choice.stages, self._conditions))))
+
+    def __call__(self, clips: Iterator[Clip]) -> Iterator[Clip]:
+        yield self.process(join(list(clips)))
+
+
+def samples(clip: Clip) -> list[Clip]:
+    """Where `restore --auto` would look."""
+    last = max(len(clip) - auto.SAMPLE_FRAMES, 0)
+    starts = [min(int(float(place) * len(clip)), last) for place in auto.PLACES]
+    return [clip[start : start + auto.SAMPLE_FRAMES] for start in starts]
+
+
+def digest(stage: str) -> str:
+    """What the answers of a stage by this name depend on: the weights that the package has for it, and how `auto` decides."""
+    if stage == Auto.name:
+        used = [best_weights("denoise"), best_weights("deblur"), best_weights("super-resolve", auto.ENLARGED, "best")]
+        decided = f"{auto.NOISY} {auto.BLURRY} {auto.SMALL}"
+    else:
+        used, decided = [best_weights(stage, auto.ENLARGED if stage == "super-resolve" else 1)], ""
+    sha = hashlib.sha256(decided.encode())
+    for name in used:
+        sha.update((embedded.folder() / f"{name}.safetensors").read_bytes())
+    return sha.hexdigest()
