@@ -1,9 +1,10 @@
-"""What BVC's networks cost: python bench/bvc.py --out results/bvc-cost.json [--sizes compact,paper] [--threads N]
+"""What BVC's networks cost: python bench/bvc.py --out results/bvc-cost.json [--video FILE] [--sizes compact,paper] [--threads N]
 
 Parameters and thousands of multiply-adds per pixel by module, which need no weights, and on this machine the seconds and the
 memory that the networks take for a frame of 1280x720 (padded to 1280x768 inside), without entropy coding and without reading and
-writing video: seconds the median of several calls, memory how far a call raises what is resident. The second paper's Table 1 has
-12.74 million parameters and 0.67 s a frame on its authors' GPU.
+writing video: seconds the median of several calls, memory how far a call raises what is resident. With `--video`, what a whole
+stream of it costs, too (`bvc_stream`): frames per second from file to decoded frames, and the entropy coder's share. The second
+paper's Table 1 has 12.74 million parameters and 0.67 s a frame on its authors' GPU.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from bvc_stream import stream_cost
 from memory import peak
 from revivid import networks
 from revivid.evaluation.machine import describe_machine
@@ -130,18 +132,27 @@ def main() -> None:
     parser.add_argument("--sizes", default="compact,paper")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=7, help="calls that are timed of the compact size; of the other, one")
+    parser.add_argument("--video", type=Path, help="what a stream is made of, scaled to 1280x720")
+    parser.add_argument("--quality", type=float, default=4.0, help="of that stream")
+    parser.add_argument("--frames", type=int, default=25, help="of that stream")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    sizes = json.loads(options.out.read_text(encoding="utf-8"))["sizes"] if options.out.exists() else {}
-    built = {size: build(size) for size in options.sizes.split(",")}
+    before = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
+    sizes, stream = before.get("sizes", {}), before.get("stream")
+    built = {size: build(size) for size in options.sizes.split(",") if size}
     memory = {size: megabytes(network) for size, network in built.items()}
     keep_freed_memory()
     for size, network in built.items():
         sizes[size] = {"parameters": parameters(network), "kmacs_per_pixel": kmacs(network)}
         sizes[size]["seconds_per_720p_frame"] = seconds(network, options.repeats if size == "compact" else 1)
         sizes[size]["megabytes_per_720p_frame"] = memory[size]
-    result = {"command": "python bench/bvc.py --out results/bvc-cost.json"}
-    options.out.write_text(json.dumps(result | {"machine": describe_machine(), "sizes": sizes}, indent=1) + "\n", encoding="utf-8")
+    if options.video is not None:
+        stream = stream_cost(options.video, options.quality, options.frames, repeats=3)
+    command = "python bench/bvc.py --video VIDEO --out results/bvc-cost.json"
+    result = {"command": command, "machine": describe_machine(), "sizes": sizes}
+    if stream is not None:
+        result["stream"] = stream
+    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
