@@ -74,10 +74,10 @@ def tables() -> str:
 
 def _stream(stream: dict[str, Any]) -> str:
     shares = " and ".join(f"{100 * stream[f'{side}_entropy_share']:.1f} % of {side[:-1]}ing's" for side in ("encode", "decode"))
+    what = f"{stream['frames']} frames of 1280x720 at quality {stream['quality']:g} ({stream['bits_per_pixel']} bits per pixel)"
     return (
-        f"A whole stream of {stream['frames']} frames of 1280x720 at quality {stream['quality']:g} ({stream['bits_per_pixel']} bits per "
-        f"pixel, compact, not sharpened): {stream['encode_s']:.2f} s a frame to encode, {stream['decode_fps']} frames/s from file to decoded "
-        f"frames, keyframe and colour conversion included; entropy coding is {shares} CPU time."
+        f"A whole stream, {what}, compact and not sharpened: {stream['encode_s']:.2f} s a frame to encode, {stream['decode_fps']} "
+        f"frames/s from file to decoded frames, keyframe and colour conversion included; entropy coding is {shares} CPU time."
     )
 
 
