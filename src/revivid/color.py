@@ -27,6 +27,8 @@ LUMA_WEIGHTS = {
     7: (0.212, 0.087),
     9: (0.2627, 0.0593),
 }
+# Pixels of a strip: its three planes stay in the second-level cache, and torch runs it on one thread.
+_STRIP_PIXELS = 32_768
 
 
 def clip_to_rgb(clip: Clip) -> Tensor:
@@ -34,17 +36,7 @@ def clip_to_rgb(clip: Clip) -> Tensor:
 
     Raises `UsageError` for a matrix that is no plain weighting of R, G and B (YCgCo, constant luminance, ICtCp).
     """
-    rgb = torch.empty(len(clip), 3, clip.height, clip.width)
-    matrix = torch.linalg.inv(_ycc_from_rgb(clip.color, clip.height)).float()
-    luma_zero, chroma_zero = _zeros(clip.color)
-    ycc = torch.empty_like(rgb[0]) if len(clip) else rgb
-    y, u, v = (_as_tensor(plane) for plane in clip.planes)
-    for t in range(len(clip)):
-        torch.sub(y[t], luma_zero, out=ycc[0])
-        _upsample_chroma(u[t] - chroma_zero, out=ycc[1])
-        _upsample_chroma(v[t] - chroma_zero, out=ycc[2])
-        torch.mm(matrix, ycc.view(3, -1), out=rgb[t].view(3, -1))
-    return rgb.clamp_(0, 1)
+    return _to_rgb(clip, 1.0)
 
 
 def rgb_to_planes(rgb: Tensor, color: ColorSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -76,18 +68,42 @@ def rgb_to_planes(rgb: Tensor, color: ColorSpec) -> tuple[np.ndarray, np.ndarray
 
 def rgb_8bit(clip: Clip) -> Tensor:
     """`clip_to_rgb` rounded to 8 bits: whole numbers 0..255 as float32 (T, 3, H, W), as quality is measured on."""
-    return clip_to_rgb(clip).mul_(255).round_()
+    return _to_rgb(clip, 255.0, whole=True)
 
 
-def luma_bt601(rgb: Tensor) -> Tensor:
-    """BT.601 limited-range luma (..., 1, H, W) in [16, 235] of R'G'B' (..., 3, H, W) in [0, 1], not rounded.
+def luma_bt601(rgb: Tensor, white: float = 1.0) -> Tensor:
+    """BT.601 limited-range luma (..., 1, H, W) in [16, 235] of R'G'B' (..., 3, H, W) in [0, `white`], not rounded.
 
     The Y of the restoration tables, as in the evaluation of VRT, SwinIR and BasicVSR: 65.481 R + 128.553 G + 24.966 B + 16,
     whatever matrix the video itself uses.
     """
     red, green, blue = rgb.unbind(-3)
-    luma = torch.mul(red, 65.481).add_(green, alpha=128.553).add_(blue, alpha=24.966).add_(16)
+    luma = torch.mul(red, 65.481 / white).add_(green, alpha=128.553 / white).add_(blue, alpha=24.966 / white).add_(16)
     return luma.unsqueeze(-3)
+
+
+def _to_rgb(clip: Clip, white: float, *, whole: bool = False) -> Tensor:
+    """float32 R'G'B' (T, 3, H, W) in [0, `white`], rounded where `whole`; in strips, so that what is between stays in the cache."""
+    count, height, width = len(clip), clip.height, clip.width
+    rgb = torch.empty(count, 3, height, width)
+    matrix = torch.linalg.inv(_ycc_from_rgb(clip.color, height)).mul_(white).float()
+    luma_zero, chroma_zero = _zeros(clip.color)
+    rows = min(height, max(1, _STRIP_PIXELS // width))
+    ycc = torch.empty(3, rows, width)
+    y, u, v = (_as_tensor(plane) for plane in clip.planes)
+    for t in range(count):
+        tall = [_upsample_rows(plane[t], chroma_zero, height) for plane in (u, v)]
+        for top in range(0, height, rows):
+            strip = ycc[:, : min(rows, height - top)]
+            end = top + strip.shape[1]
+            torch.sub(y[t, top:end], luma_zero, out=strip[0])
+            for plane, out in zip(tall, strip[1:], strict=True):
+                _upsample_columns(plane[top:end], out)
+            into = rgb[t].view(3, -1)[:, top * width : end * width]
+            torch.mm(matrix, strip.reshape(3, -1), out=into).clamp_(0, white)
+            if whole:
+                into.round_()
+    return rgb
 
 
 def _ycc_from_rgb(color: ColorSpec, height: int) -> Tensor:
@@ -128,19 +144,27 @@ def _as_tensor(plane: np.ndarray) -> Tensor:
     return torch.from_numpy(plane if plane.dtype == np.uint8 else plane.view(np.int16))
 
 
-def _upsample_chroma(chroma: Tensor, out: Tensor) -> None:
-    """(ceil(H/2), ceil(W/2)) to `out` (H, W)."""
-    height, width = out.shape
-    above, below = torch.cat((chroma[:1], chroma[:-1])), torch.cat((chroma[1:], chroma[-1:]))
-    slope = below.sub_(above).mul_(0.125)
-    tall = torch.stack((chroma - slope, chroma + slope), dim=1).view(-1, chroma.shape[1])[:height]
+def _upsample_rows(chroma: Tensor, zero: float, height: int) -> Tensor:
+    """Code values (ceil(H/2), W) to differences from `zero` (H, W): the second-order filter."""
+    padded = torch.empty(chroma.shape[0] + 2, chroma.shape[1])
+    middle = torch.sub(chroma, zero, out=padded[1:-1])
+    padded[0], padded[-1] = middle[0], middle[-1]
+    slope = (padded[2:] - padded[:-2]).mul_(0.125)
+    tall = torch.empty(height, chroma.shape[1])
+    torch.sub(middle, slope, out=tall[0::2])
+    torch.add(middle[: height // 2], slope[: height // 2], out=tall[1::2])
     if height % 2:
-        tall[-1] = chroma[-1]
-    between = width // 2
-    out[:, 0::2] = tall
-    torch.add(tall[:, : width - 1 - between], tall[:, 1:], out=out[:, 1 : width - 1 : 2]).mul_(0.5)
+        tall[-1] = middle[-1]
+    return tall
+
+
+def _upsample_columns(chroma: Tensor, out: Tensor) -> None:
+    """(H, ceil(W/2)) to `out` (H, W): what lies between two columns is their mean."""
+    width = out.shape[1]
+    out[:, 0::2] = chroma
+    out[:, 1 : width - 1 : 2] = (chroma[:, : (width - 1) // 2] + chroma[:, 1 : (width + 1) // 2]).mul_(0.5)
     if width % 2 == 0:
-        out[:, -1] = tall[:, -1]
+        out[:, -1] = chroma[:, -1]
 
 
 def _downsample_rows(planes: Tensor) -> Tensor:

@@ -10,13 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 
 from ..errors import ShapeError, UsageError
-from ..metrics.frame import METRICS, PIXEL_METRICS, FrameScores, Picture, gaps, prepare, score
+from ..metrics.frame import METRICS, PIXEL_METRICS, FrameScores, gaps, prepare, score
 from ..metrics.vmaf import VmafMeter
+from ..restoration.workers import each_frame, worker_count
 from ..types import Clip
+
+#: A frame of the reference, and the frames by name that are compared with it.
+Pair = tuple[Clip, Mapping[str, Clip]]
+#: Frames that are measured side by side, for each worker: few of them wait for the last one to end.
+_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -106,18 +113,27 @@ def compare_all(
     """
     comparer = Comparer(distorted, metrics)
     others = {name: frames_of(clips) for name, clips in distorted.items()}
-    for number, frame in enumerate(frames_of(reference)):
-        taken = _together(others, number, to_shortest)
-        if taken is None:
-            break
-        comparer.add(frame, taken)
-        if on_frame:
-            on_frame(number + 1)
+    pairs = _pairs(frames_of(reference), others, to_shortest)
+    while batch := list(islice(pairs, _BATCH * worker_count())):
+        done = comparer.count
+        comparer.add_all(batch)
+        for number in range(done, comparer.count):
+            if on_frame:
+                on_frame(number + 1)
     result = comparer.result()
     for name, clips in others.items():
         if not to_shortest:
             check_ended(clips, name, comparer.count)
     return result
+
+
+def _pairs(reference: Iterator[Clip], others: Mapping[str, Iterator[Clip]], to_shortest: bool) -> Iterator[Pair]:
+    """Frames that belong together."""
+    for number, frame in enumerate(reference):
+        taken = _together(others, number, to_shortest)
+        if taken is None:
+            return
+        yield frame, taken
 
 
 def _together(others: Mapping[str, Iterator[Clip]], number: int, to_shortest: bool) -> dict[str, Clip] | None:
@@ -147,8 +163,16 @@ class Comparer:
 
     def add(self, reference: Clip, distorted: Mapping[str, Clip]) -> None:
         """One frame of each. Raises `ShapeError` where the sizes differ."""
-        picture = prepare(reference)
-        number = self.count
+        self._note(reference, distorted, self._scores((self.count, (reference, distorted))))
+
+    def add_all(self, pairs: Sequence[Pair]) -> None:
+        """Several frames of each in their order, measured side by side. Raises `ShapeError` where the sizes differ."""
+        rows = each_frame(self._scores, enumerate(pairs, self.count))
+        for (reference, distorted), scores in zip(pairs, rows, strict=True):
+            self._note(reference, distorted, scores)
+
+    def _note(self, reference: Clip, distorted: Mapping[str, Clip], scores: Mapping[str, FrameScores]) -> None:
+        """Keep the scores of the next frame."""
         self._times.append(reference.times[0])
         elapsed = self._times[-1] - self._times[0]
         for name, frame in distorted.items():
@@ -156,7 +180,7 @@ class Comparer:
             self._offsets[name] = max(self._offsets[name], abs((frame.times[0] - begin) - elapsed))
             missing = gaps(reference, frame)
             self._missing[name] |= {metric: reason for metric, reason in missing.items() if metric in self._metrics}
-            self._rows[name].append(self._score(picture, frame, name, number))
+            self._rows[name].append(scores[name])
             if "vmaf" not in missing and name in self._meters:
                 self._meters[name].add(reference, frame)
 
@@ -173,11 +197,16 @@ class Comparer:
             for name, rows in self._rows.items()
         }
 
-    def _score(self, reference: Picture, distorted: Clip, name: str, number: int) -> FrameScores:
-        try:
-            return score(reference, prepare(distorted), self._metrics)
-        except ShapeError as error:
-            raise ShapeError(f"{name}, frame {number}: {error.message}", hint=error.hint) from error
+    def _scores(self, numbered: tuple[int, Pair]) -> dict[str, FrameScores]:
+        """The scores of one frame by name; may run beside others."""
+        number, (reference, distorted) = numbered
+        picture, found = prepare(reference), {}
+        for name, frame in distorted.items():
+            try:
+                found[name] = score(picture, prepare(frame), self._metrics)
+            except ShapeError as error:
+                raise ShapeError(f"{name}, frame {number}: {error.message}", hint=error.hint) from error
+        return found
 
 
 def frame_gains(before: Comparison, after: Comparison, metric: str = "psnr_y") -> list[float]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..color import luma_bt601, rgb_8bit
 from ..errors import ShapeError
 from ..types import MATRICES, Clip, ColorSpec, code_name
-from .pixel import MS_SSIM_MIN_SIDE, WINDOW, psnr, psnr_from_mse, ssim, ssim_and_ms_ssim
+from .pixel import MS_SSIM_MIN_SIDE, WINDOW, psnr, ssim, ssim_and_ms_ssim
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,12 @@ class Picture:
     @cached_property
     def luma(self) -> Tensor:
         """(1, 1, H, W) float32 in 16..235, not rounded."""
-        return luma_bt601(self.rgb / 255)
+        return luma_bt601(self.rgb, white=255)
+
+    @cached_property
+    def coded_luma(self) -> Tensor:
+        """(1, 1, H, W) float32, the luma plane's code values."""
+        return torch.from_numpy(self.clip.planes[0].astype(np.float32))[None]
 
 
 def prepare(clip: Clip) -> Picture:
@@ -133,10 +138,9 @@ def score(reference: Picture, distorted: Picture, metrics: Collection[str] = PIX
     if "ssim_y" in wanted:
         found["ssim_y"] = float(ssim(reference.luma, distorted.luma))
     if "psnr_luma" in wanted:
-        found["psnr_luma"] = _plane_psnr(ours, theirs)
+        found["psnr_luma"] = float(psnr(reference.coded_luma, distorted.coded_luma, peak=ours.color.peak))
     if "ssim_luma" in wanted:
-        planes = (torch.from_numpy(clip.planes[0].astype(np.float32))[None] for clip in (ours, theirs))
-        found["ssim_luma"] = float(ssim(*planes, peak=ours.color.peak))
+        found["ssim_luma"] = float(ssim(reference.coded_luma, distorted.coded_luma, peak=ours.color.peak))
     return FrameScores(**{name: value for name, value in found.items() if name in wanted})
 
 
@@ -149,11 +153,6 @@ def measure(reference: Clip, distorted: Clip) -> list[FrameScores]:
         )
     frames = (slice(t, t + 1) for t in range(len(reference)))
     return [score(prepare(reference[frame]), prepare(distorted[frame])) for frame in frames]
-
-
-def _plane_psnr(reference: Clip, distorted: Clip) -> float:
-    error = torch.from_numpy(reference.planes[0].astype(np.float32)) - torch.from_numpy(distorted.planes[0].astype(np.float32))
-    return psnr_from_mse(float(error.square_().mean()), reference.color.peak)
 
 
 def _luma_scale(color: ColorSpec, height: int) -> tuple[int, bool, int]:

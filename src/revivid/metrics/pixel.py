@@ -6,16 +6,15 @@ Wang et al. 2003, five scales with the published exponents.
 
 How SSIM is computed: with d = x - y and s = x + y (G: the Gaussian window),
 
-    1 - luminance = 2 G(d)^2 / (G(d)^2 + G(s)^2 + 2 C1)        1 - structure = 2 var(d) / (var(d) + var(s) + 2 C2)
+    luminance = (A - 2 G(d)^2) / A,  A = G(d)^2 + G(s)^2 + 2 C1        structure = (B - 2 var(d)) / B,  B = var(d) + var(s) + 2 C2
 
-so four filtered maps do, and the window is applied as products with banded matrices, strip by strip: several times faster than
-grouped convolutions, which leave the vector units idle on one channel.
+so four filtered maps and one division do, and the window is applied as products with banded matrices, strip by strip: several
+times faster than grouped convolutions, which leave the vector units idle on one channel.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -42,8 +41,15 @@ _BLOCK = 32
 def psnr(reference: Tensor, distorted: Tensor, peak: float = 255.0) -> Tensor:
     """Peak signal-to-noise ratio in dB of each frame (N,), at most `PSNR_CAP`; the squared error is over all channels."""
     _check(reference, distorted, 1)
-    squared = [torch.mean((x.float() - y.float()).square_()) for x, y in zip(reference, distorted, strict=True)]
-    return torch.tensor([psnr_from_mse(float(mse), peak) for mse in squared], dtype=torch.float64)
+    errors = [_mean_squared(x, y) for x, y in zip(reference, distorted, strict=True)]
+    return torch.tensor([psnr_from_mse(error, peak) for error in errors], dtype=torch.float64)
+
+
+def _mean_squared(x: Tensor, y: Tensor) -> float:
+    """Mean squared difference, in pieces that stay in the cache."""
+    pieces = zip(x.detach().reshape(-1).split(_STRIP_PIXELS), y.detach().reshape(-1).split(_STRIP_PIXELS), strict=True)
+    differences = (first.float() - second.float() for first, second in pieces)
+    return sum(float(torch.dot(difference, difference)) for difference in differences) / x.numel()
 
 
 def psnr_from_mse(mse: float, peak: float) -> float:
@@ -54,7 +60,7 @@ def psnr_from_mse(mse: float, peak: float) -> float:
 def ssim(reference: Tensor, distorted: Tensor, peak: float = 255.0) -> Tensor:
     """SSIM of each frame (N,) in [-1, 1], 1 for identical frames. Raises `ShapeError` under 11 pixels a side."""
     _check(reference, distorted, WINDOW)
-    return _structure(reference, distorted, peak)[0].mean(dim=1)
+    return _structure(reference, distorted, peak, alone=False)[0].mean(dim=1)
 
 
 def ms_ssim(reference: Tensor, distorted: Tensor, peak: float = 255.0) -> Tensor:
@@ -72,9 +78,10 @@ def ssim_and_ms_ssim(reference: Tensor, distorted: Tensor, peak: float = 255.0) 
     for scale, weight in enumerate(SCALE_WEIGHTS):
         if scale:
             reference, distorted = _halve(reference), _halve(distorted)
-        whole, structure = _structure(reference, distorted, peak)
+        coarsest = scale == len(SCALE_WEIGHTS) - 1
+        whole, structure = _structure(reference, distorted, peak, alone=not coarsest)
         single = whole if single is None else single
-        term = (whole if scale == len(SCALE_WEIGHTS) - 1 else structure).clamp(min=0) ** weight
+        term = (whole if coarsest else structure).clamp(min=0) ** weight
         product = term if product is None else product * term
     assert single is not None
     assert product is not None
@@ -106,12 +113,14 @@ def _halve(frames: Tensor) -> Tensor:
     return (rows[..., 0::2] + rows[..., 1::2]).mul_(0.25)
 
 
-def _structure(reference: Tensor, distorted: Tensor, peak: float) -> tuple[Tensor, Tensor]:
-    """Mean SSIM and mean contrast-structure term of each plane: two float64 tensors (N, C)."""
-    workers = _workers(torch.get_num_threads(), os.getpid())
-    planes = (frames.detach().float().flatten(0, 1).unbind() for frames in (reference, distorted))
-    losses = list(workers.map(_plane_losses, *planes, itertools.repeat(peak)))
-    terms = 1 - 2 * torch.tensor(losses, dtype=torch.float64).view(*reference.shape[:2], 2)
+def _structure(reference: Tensor, distorted: Tensor, peak: float, *, alone: bool) -> tuple[Tensor, Tensor]:
+    """Mean SSIM and, where wanted `alone`, the mean contrast-structure term of each plane: two float64 tensors (N, C)."""
+    pairs = zip(*(frames.detach().flatten(0, 1).unbind() for frames in (reference, distorted)), strict=True)
+    threads = torch.get_num_threads()
+    measure = functools.partial(_plane_means, peak=peak, alone=alone)
+    # With one thread the caller is likely to be one of several that measure frames side by side.
+    means = list(map(measure, pairs) if threads == 1 else _workers(threads, os.getpid()).map(measure, pairs))
+    terms = torch.tensor(means, dtype=torch.float64).view(*reference.shape[:2], 2)
     return terms[..., 0], terms[..., 1]
 
 
@@ -121,66 +130,91 @@ def _workers(count: int, process: int) -> ThreadPoolExecutor:  # noqa: ARG001 (a
     return ThreadPoolExecutor(count, thread_name_prefix="revivid-ssim")
 
 
-def _plane_losses(x: Tensor, y: Tensor, peak: float) -> tuple[float, float]:
-    """Means of (1 - SSIM) / 2 and of (1 - contrast-structure term) / 2 of one plane (H, W)."""
+def _plane_means(pair: tuple[Tensor, Tensor], peak: float, alone: bool) -> tuple[float, float]:
+    """Means of SSIM and, where wanted, of the contrast-structure term (else 0) of one plane (H, W)."""
+    x, y = pair
     rows, columns = x.shape[0] - WINDOW + 1, x.shape[1] - WINDOW + 1
-    window = _Window(min(rows, max(8, _STRIP_PIXELS // columns)), columns, x.device)
-    ssim_loss = structure_loss = 0.0
+    window = _Window(min(rows, max(8, _STRIP_PIXELS // columns)), columns, peak, x.device)
+    ssim_sum = structure_sum = 0.0
     for start in range(0, rows, window.rows):
         # The last strip begins early enough to be whole; the rows that it shares with the one before count once.
         top = min(start, rows - window.rows)
         bottom = top + window.rows + WINDOW - 1
-        structure, luminance = window.losses(x[top:bottom], y[top:bottom], peak)
-        structure[:, : start - top] = luminance[:, : start - top] = 0
-        structure_loss += float(structure.sum())
-        # (1 - 2 l)(1 - 2 s) = 1 - 2 (l + s - 2 l s)
-        ssim_loss += float(luminance.add_(structure).sum()) - 2 * float(luminance.sub_(structure).mul_(structure).sum())
-    return ssim_loss / (rows * columns), structure_loss / (rows * columns)
+        window.filter(x[top:bottom], y[top:bottom])
+        if alone:
+            structure_sum += window.structure(start - top)
+        ssim_sum += window.ssim(start - top)
+    return ssim_sum / (rows * columns), structure_sum / (rows * columns)
 
 
 class _Window:
     """The Gaussian window over strips of one size, in buffers that stay in the cache.
 
-    x, y strips (rows + 10, W) -> four maps -> columns under the window -> rows under the window -> two loss maps
+    x, y strips (rows + 10, W) -> four maps -> columns under the window -> rows under the window -> numerators and denominators
     """
 
-    def __init__(self, rows: int, columns: int, device: torch.device) -> None:
-        self.rows, self.columns = rows, columns
+    def __init__(self, rows: int, columns: int, peak: float, device: torch.device) -> None:
+        self.rows = rows
         self.blocks = blocks = -(-columns // _BLOCK)
+        self.beyond = columns - (blocks - 1) * _BLOCK
         padded = blocks * _BLOCK + WINDOW - 1
         # Zeros past the frame's edge fill the last block up.
         self.maps = torch.zeros(4, rows + WINDOW - 1, padded, device=device)
         self.tall = torch.empty(4, rows, padded, device=device)
         self.wide = torch.empty(blocks, 4 * rows, _BLOCK, device=device)
+        self.terms = torch.empty(3, blocks, rows, _BLOCK, device=device)
         self.down = _band(rows, device).expand(4, -1, -1)
         self.across = _band(_BLOCK, device).T.contiguous().expand(blocks, -1, -1)
+        # As tensors, since a number would be made one at every strip.
+        constants = torch.tensor([peak, 2 * (0.01 * peak) ** 2, 2 * (0.03 * peak) ** 2], device=device)
+        self.peak, self.c1, self.c2 = constants.unbind()
 
-    def losses(self, x: Tensor, y: Tensor, peak: float) -> tuple[Tensor, Tensor]:
-        """(1 - structure) / 2 and (1 - luminance) / 2: (blocks, rows, _BLOCK), zero past the edge, valid until called again."""
-        c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-        self._fill(x, y, peak)
+    def filter(self, x: Tensor, y: Tensor) -> None:
+        """Fill `terms` with both numerators and the luminance's denominator; the structure's stays in `wide`."""
+        self._fill(x, y)
         torch.bmm(self.down, self.maps, out=self.tall)
         overlapping = self.tall.as_strided((self.blocks, 4 * self.rows, _BLOCK + WINDOW - 1), (_BLOCK, self.tall.shape[2], 1))
         torch.bmm(overlapping, self.across, out=self.wide)
-        difference, total, structure, power = self.wide.view(self.blocks, 4, self.rows, _BLOCK).unbind(1)
-        power.addcmul_(total, total, value=-1)
-        luminance = difference.mul_(difference)
-        structure.sub_(luminance).div_(power.sub_(luminance).add_(2 * c2))
-        mean = total.add_(peak)
-        luminance.div_(mean.mul_(mean).add_(luminance).add_(2 * c1))
-        beyond = self.columns - (self.blocks - 1) * _BLOCK
-        structure[-1, :, beyond:] = luminance[-1, :, beyond:] = 0
-        return structure, luminance
+        difference, total, variance, power = self._filtered()
+        structure, luminance, denominator = self.terms
+        difference.mul_(difference)
+        variance.sub_(difference)
+        power.addcmul_(total, total, value=-1).sub_(difference).add_(self.c2)
+        torch.sub(power, variance, alpha=2, out=structure)
+        total.add_(self.peak)
+        torch.addcmul(difference, total, total, out=denominator).add_(self.c1)
+        torch.sub(denominator, difference, alpha=2, out=luminance)
 
-    def _fill(self, x: Tensor, y: Tensor, peak: float) -> None:
+    def structure(self, skipped: int) -> float:
+        """The sum of the contrast-structure terms but those of the `skipped` first rows."""
+        power = self._filtered()[3]
+        return self._sum(torch.div(self.terms[0], power, out=self._filtered()[0]), skipped)
+
+    def ssim(self, skipped: int) -> float:
+        """The sum of SSIM but that of the `skipped` first rows; the terms are used up."""
+        structure, luminance, denominator = self.terms
+        denominator.mul_(self._filtered()[3])
+        return self._sum(luminance.mul_(structure).div_(denominator), skipped)
+
+    def _filtered(self) -> tuple[Tensor, ...]:
+        """G(d), G(s), G(d^2) and G(d^2 + s^2): (blocks, rows, _BLOCK) each."""
+        return self.wide.view(self.blocks, 4, self.rows, _BLOCK).unbind(1)
+
+    def _sum(self, values: Tensor, skipped: int) -> float:
+        values[-1, :, self.beyond :] = 0
+        return float((values[:, skipped:] if skipped else values).sum())
+
+    def _fill(self, x: Tensor, y: Tensor) -> None:
         """d = x - y, s = x + y - peak, d^2 and d^2 + s^2; s is centred on zero, so that its variance keeps single precision."""
         difference, total, difference_power, power = self.maps[..., : x.shape[1]].unbind()
+        x, y = x.float(), y.float()
         torch.sub(x, y, out=difference)
-        torch.add(x, y, out=total).sub_(peak)
+        torch.add(x, y, out=total).sub_(self.peak)
         torch.mul(difference, difference, out=difference_power)
         torch.addcmul(difference_power, total, total, out=power)
 
 
+@functools.lru_cache(maxsize=8)
 def _band(size: int, device: torch.device) -> Tensor:
     """(size, size + 10): row i holds the Gaussian window from column i."""
     offsets = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2

@@ -19,6 +19,7 @@ from ..evaluation.outputs import check_outputs, write_outputs
 from ..media import program
 from ..metrics.frame import METRICS, PIXEL_METRICS
 from ..pipeline import Progress, ProgressFunction, prefetched
+from ..restoration.workers import keep_freed_memory
 from ..types import Clip
 from .pairing import Pairing
 
@@ -53,6 +54,7 @@ def evaluate(
     paths = check_outputs(outputs, [reference, *distorted], overwrite)
     pairing = Pairing(reference, _names(distorted), start=start, duration=duration, align=align)
     pairing.look()
+    keep_freed_memory()
     scores = _measured(pairing, every, wanted, progress)
     options = {"start": start, "duration": duration, "every": every, "metrics": list(wanted), "align": align}
     report = EvaluationReport(
