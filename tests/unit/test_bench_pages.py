@@ -9,6 +9,7 @@ from typing import Any
 from revivid.bench.bvc_summary import compare as compare_coded
 from revivid.bench.pages import blurry_page, quality_page, rate_distortion_page
 from revivid.bench.rd import compare
+from revivid.bench.session import SEEDS
 
 ROOT = Path(__file__).parents[2]
 ABOUT: dict[str, Any] = {
@@ -32,6 +33,8 @@ def test_rate_and_distortion() -> None:
     assert "−50.0" in html
     assert "no network" in html
     assert "a &lt;fast&gt; one" in html
+    assert "Seeds" not in html
+    assert "shots that are blurred" in rate_distortion_page({**results, "seeds": SEEDS}).html()
     assert "MS-SSIM-Y" not in html
 
 

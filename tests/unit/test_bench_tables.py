@@ -65,6 +65,7 @@ def test_a_run_its_file_and_its_page(data: Path, monkeypatch: pytest.MonkeyPatch
     assert QUOTED in page
     assert "SwinIR-ft" in page
     assert "compactsr-x4" in page
+    assert "bootstrap over clips" in page
     monkeypatch.setattr(jobs, "measure", lambda job: pytest.fail(f"measured {job} twice"))
     again = tables.tables(options(data, tables=(2,)), print)
     assert again["tables"]["1"] == first

@@ -145,4 +145,5 @@ def _run(sections: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> l
     last = sections[-1]
     entries = [page.ClipEntry(name, "of the frames' planes", digest) for name, digest in last["clips"].items()]
     command = "\n".join(section["command"] for section in sections)
-    return [page.what_was_run(command=command, environment=last["machine"], clips=entries, options=options)]
+    seeds = last.get("seeds")  # results of earlier versions have none
+    return [page.what_was_run(command=command, environment=last["machine"], clips=entries, seeds=seeds, options=options)]

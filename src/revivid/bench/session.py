@@ -20,6 +20,13 @@ from .store import Store
 
 #: What a quick run makes do with: so many clips, spread over the list, and so many frames of each.
 QUICK_CLIPS, QUICK_FRAMES = 4, 8
+#: What is drawn at random, and from which seed; the same on every run.
+SEEDS = {
+    "camera moves over photographs": "CRC-32 of the file's name",
+    "shots that are blurred": "CRC-32 of the clip's name",
+    "noise": "0 and the frame's number",
+    "bootstrap over clips": 0,
+}
 
 Say = Callable[[str], None]
 
@@ -83,6 +90,7 @@ class Session:
             "machine": describe_machine(),
             "frames": self.options.seen_frames,
             "quick": self.options.quick,
+            "seeds": SEEDS,
             "clips": {clip.name: clip.digest for clip in self.clips},
         }
 

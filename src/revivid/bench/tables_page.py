@@ -28,6 +28,7 @@ def report(results: Mapping[str, Any]) -> Page:
                 command="\n".join(section["command"] for section in sections.values()),
                 environment=first["machine"],
                 clips=[ClipEntry(name, detail, digest) for name, digest in first["clips"].items()],
+                seeds=first.get("seeds"),  # results of earlier versions have none
                 options={number: section["weights"] for number, section in sections.items()},
             ),
         ],
