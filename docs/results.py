@@ -137,6 +137,13 @@ def _peers(result: dict[str, Any]) -> Iterator[str]:
         yield f"{name}: {gain:+.2f} dB PSNR-Y over bicubic, {seconds:.2f} s of CPU time a frame"
 
 
+def _crfs(result: dict[str, Any]) -> Iterator[str]:
+    for encoder in dict.fromkeys(row["encoder"] for row in result["rows"]):
+        rows = [row for row in result["rows"] if row["encoder"] == encoder]
+        told = ", ".join(f"{row['preset']} {row['crf']}: {row['x265_crf']:.1f}" for row in rows)
+        yield f"{encoder}, x265's CRF for its own: {told}; standard deviation up to {max(row['deviation'] for row in rows):g}"
+
+
 def _training(result: dict[str, Any]) -> Iterator[str]:
     yield "minutes: " + ", ".join(f"`{name}` {minutes:g}" for name, minutes in result["minutes"].items())
 
@@ -172,6 +179,7 @@ KNOWN: dict[str, tuple[str, str, Callable[[dict[str, Any]], Iterator[str]]]] = {
     "macs": ("Multiply-adds per pixel of every network", "networks.md", _nothing),
     "memory": ("Memory that networks take by tile", "networks.md", _nothing),
     "seams": ("How far tiles must overlap", "networks.md", _nothing),
+    "crfs": ("Which CRF of x265 does as much damage as other encoders'", "../README.md", _crfs),
     "training": ("How long trainings took", "weights.md", _training),
 }
 
