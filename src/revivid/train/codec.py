@@ -122,7 +122,7 @@ class CodecTask:
             before = [decibels(a, b) for a, b in zip(blurry, truth, strict=True)]
             gains.setdefault("enhanced", []).append(_mean_gain(enhanced, truth, before))
             for quality in qualities:
-                decoded, rate = _coded(self.coder(network), enhanced, quality)
+                decoded, rate = coded(self.coder(network), enhanced, quality)
                 gain = _mean_gain(self.shown(network, enhanced[0], decoded), truth[1:], before[1:])
                 gains.setdefault("all", []).append(gain)
                 gains.setdefault(f"quality {quality:g}", []).append(gain)
@@ -274,16 +274,16 @@ def middle(scene: Scene, multiple: int) -> tuple[Tensor, Tensor]:
     return rgb(scene.degraded[0], times, corner, size), rgb(scene.truth, times, corner, size)
 
 
-def _coded(network: Any, enhanced: list[Tensor], quality: float) -> tuple[list[Tensor], float]:
+def coded(network: Any, enhanced: list[Tensor], quality: float) -> tuple[list[Tensor], float]:
     """All frames but the first, coded one from the other, and their bits per pixel by the integer tables."""
     reference, frames, bits = enhanced[0][None], [], 0.0
     for frame in enhanced[1:]:
-        coded = network.encode(frame[None], reference, quality)
-        for symbols, tables in zip((coded.motion, coded.residual), network.tables(quality), strict=True):
+        made = network.encode(frame[None], reference, quality)
+        for symbols, tables in zip((made.motion, made.residual), network.tables(quality), strict=True):
             index = (symbols.flatten(1).int() - tables.offset[:, None]).long()
             chosen = tables.cdf.gather(1, index + 1) - tables.cdf.gather(1, index)
             bits += (16 - torch.log2(chosen.float())).sum().item()
-        reference = coded.decoded
+        reference = made.decoded
         frames.append(reference[0])
     return frames, bits / (len(frames) * math.prod(reference.shape[2:]))
 
