@@ -39,7 +39,7 @@ def test_packaged_weights(name):
 
 
 def test_the_restorers_are_in_the_package():
-    assert {"compactsr-x2", "compactsr-x4", "lumasr-x4", "lumasr-x4-hq"} <= set(embedded.names())
+    assert {"compactsr-x2", "compactsr-x4", "lumasr-x2", "lumasr-x4", "lumasr-x4-hq"} <= set(embedded.names())
 
 
 def test_what_is_written_is_what_is_read(own_folder):

@@ -26,7 +26,7 @@ from .stage import Conditions
 #: Noise from which denoising is worth it, in 8-bit code values of luma. Of 18 clean clips all but panned photographs full of the
 #: finest texture measure below it, all of them after x265 at CRF 30.
 NOISY = 4.0
-#: Deblurring that changes frames to less than this PSNR in dB of themselves is for blurry ones: of sharp clips the worst is at 42.9
+#: Deblurring that changes frames to less than this PSNR in dB of themselves is for blurry ones: of sharp clips the worst is at 44.9
 #: (results/quality.json, `sharp`). Mild blur is left with them, and some of what a strong encoder hides.
 BLURRY = 39.0
 #: Rows (columns, where they are fewer) up to which a video is enlarged, and how much.
