@@ -7,7 +7,7 @@ import torch
 from moving import waves
 
 from revivid import networks
-from revivid.metrics.frame import psnr_from_mse
+from revivid.metrics.pixel import psnr_from_mse
 from revivid.networks.denoisenet import DenoiseNet
 from revivid.train.losses import planes_log_error
 from revivid.weights import embedded

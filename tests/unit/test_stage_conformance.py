@@ -22,7 +22,8 @@ from revivid.workflows.degrade import AddNoise
 
 SUPER_RESOLVERS = [(n, name) for n in (2, 4) for name in embedded.names() if f"sr-x{n}" in name]
 SAME_TASKS = ("deartifact", "deblur", "denoise", "refine")
-SAME_SIZE = [(task, name) for task in SAME_TASKS for name in own.BEST[task] if name in embedded.names()]
+CHOSEN = dict.fromkeys((task, name) for best in own.BEST.values() for task in SAME_TASKS for name in best[task])
+SAME_SIZE = [(task, name) for task, name in CHOSEN if name in embedded.names()]
 STAGES: dict[str, Callable[[], Stage]] = {
     **{
         f"super-resolve {name}": lambda name=name, n=n: Own("super-resolve", scale=n, weights=name) for n, name in SUPER_RESOLVERS
