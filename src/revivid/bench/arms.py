@@ -53,6 +53,7 @@ class Arm:
 
 def built(setting: Setting, variant: str, network: str | None) -> Stage:
     """The stage as `revivid restore` makes it; `network` None: the one that it takes where none is named; or a stage's name."""
+    # Everywhere the same numbers: what OpenVINO's int8 costs is measured apart.
     conditions = Conditions(crf=setting.crf, backend="torch")
     if network is not None and network in setting.stages:
         spec = setting.stages[network]

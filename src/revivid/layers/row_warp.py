@@ -78,7 +78,7 @@ def _axis(place: Tensor, powers: Tensor, size: int, cubic: Tensor, weights: Tens
 
 
 def _padded(picture: Tensor) -> Tensor:
-    """(1, C, H, W) as (H + 2 reach, W + 2 reach, C); `F.pad` takes three times as long."""
+    """(1, C, H, W) as (H + 2 reach, W + 2 reach, C), faster than `F.pad` with its layouts."""
     _, channels, height, width = picture.shape
     padded = picture.new_empty(height + 2 * _REACH, width + 2 * _REACH, channels)
     middle = padded[_REACH:-_REACH]

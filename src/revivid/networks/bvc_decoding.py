@@ -1,4 +1,4 @@
-"""How BVC's decoder half is computed: by its modules as they are, or on cells, which takes a CPU two thirds of the time.
+"""How BVC's decoder half is computed: by its modules as they are, or on cells, which takes a CPU less time.
 
     motion -> D_flow -> flow [-> taps]                         residual -> D_res -> picture, or cells
                  |                                                           |
