@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from revivid.codecs.bvc import entropy
+from revivid.codecs.bvc.context_coder import ContextGroup
 from revivid.color import clip_to_rgb, rgb_to_planes
 from revivid.learned import model
 from revivid.learned.reader import BvcReader
@@ -83,10 +83,10 @@ class Spent:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        usual: Callable[..., Any] = getattr(entropy.LatentCoder, self._method)
+        usual: Callable[..., Any] = getattr(ContextGroup, self._method)
         inside = 0.0
 
-        def watched(coder: entropy.LatentCoder, *arguments: Any) -> Any:
+        def watched(coder: ContextGroup, *arguments: Any) -> Any:
             nonlocal inside
             began = time.thread_time()
             try:
@@ -94,12 +94,12 @@ class Spent:
             finally:
                 inside += time.thread_time() - began
 
-        setattr(entropy.LatentCoder, self._method, watched)
+        setattr(ContextGroup, self._method, watched)
         clock, cpu = time.perf_counter(), time.process_time()
         try:
             yield
         finally:
-            setattr(entropy.LatentCoder, self._method, usual)
+            setattr(ContextGroup, self._method, usual)
         clock, cpu = time.perf_counter() - clock, time.process_time() - cpu
         if clock < self.seconds:
             self.seconds, self.cpu, self.share = clock, cpu, inside / cpu

@@ -67,6 +67,9 @@ class TinyBvc:
     def compose(self, expanded: Tensor, reference: Tensor) -> Tensor:
         return (reference + F.interpolate(expanded.float(), scale_factor=CELL, mode="nearest")).clamp(0, 1)
 
+    def contexts(self) -> None:
+        """It has none."""
+
     def tables(self, quality: float) -> tuple[TinyTables, TinyTables]:
         return laplacian(2, 0.3), laplacian(3, 0.2 + 0.1 * round(quality))
 

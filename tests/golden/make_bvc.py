@@ -1,9 +1,9 @@
-"""Makes the golden BVC streams and what they must decode to: `python tests/golden/make_bvc.py golden|learned|compact`, once each;
-the files are committed.
+"""Makes the golden BVC streams and what they must decode to: `python tests/golden/make_bvc.py NAME`, once each; the files are
+committed.
 
 golden, learned: integers drawn at random from tables of different widths (one channel has a single symbol), so no network is
-involved; learned has keyframes of the picture autoencoder. compact: a moving pattern, coded by the package's model of that time,
-whose tables are kept beside the stream.
+involved; learned has keyframes of the picture autoencoder. contexts: tables that what was decoded before chooses. compact: a moving
+pattern, coded by the package's model of that time, whose tables are kept beside the stream.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import sys
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,31 @@ def learned() -> None:
     write("learned", written, said | {"keys": stored, "key_shapes": KEY_SHAPES})
 
 
+def contexts() -> None:
+    sys.path.insert(0, str(FOLDER.parents[1]))
+    from context_tables import SHAPES as SMALL
+    from context_tables import alike, random_coder
+
+    coder = random_coder(3, step=7)
+    header = Header(
+        128, 64, ColorSpec(1, 1, 1, False, 8), Fraction(25), Fraction(1, 25), "golden", hashlib.sha256(b"golden").digest(),
+        coder.tables_crc(), quality=4.5, gop=3, contexts=True,
+    )  # fmt: skip
+    written = bytearray()
+    writer, groups = RecordWriter(written.extend, header), []
+    for number in range(2):
+        pairs = list(zip(*(alike(shape, 2, 7 * number + part) for part, shape in enumerate(SMALL)), strict=True))
+        coding, shown = coder.group(), [gop.Shown(3 * number + t, 1) for t in range(3)]
+        key = keyframe.encode(np.full((3, 64, 128), 0.5, np.float32), 30, 8)
+        writer.gop(gop.to_bytes(shown, [key, *(coding.encode(*pair) for pair in pairs)]), 3, 3 * number)
+        groups.append([sha256(*pair) for pair in pairs])
+    writer.finish(6)
+    (FOLDER / "contexts.bvc").write_bytes(written)
+    parts = {"motion": coder.motion, "residual": coder.residual}
+    stored = {f"{name}_{field.name}": getattr(of, field.name) for name, of in parts.items() for field in fields(of) if field.init}
+    np.savez_compressed(FOLDER / "contexts.npz", latents=np.array(groups), shapes=np.array(SMALL), **stored)
+
+
 def plain(of: Tables) -> dict[str, list[Any]]:
     return {name: getattr(of, name).tolist() for name in ("cdf", "offset", "length")}
 
@@ -154,4 +180,4 @@ def compact() -> None:
 
 
 if __name__ == "__main__":
-    {"golden": golden, "learned": learned, "compact": compact}[sys.argv[1]]()
+    {"golden": golden, "learned": learned, "contexts": contexts, "compact": compact}[sys.argv[1]]()

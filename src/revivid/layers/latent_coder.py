@@ -27,12 +27,20 @@ class GainedCoder(nn.Module):
 
     `encoder`: (N, K, H, W) -> (N, channels, H/stride, W/stride); `decoder` back.
     `rates`: it serves the qualities 1 to that many; 1: a single one, without gain units. `spread`: ratio of the last quality's
-    gain to the first one's at the start of training.
+    gain to the first one's at the start of training. `centred`: the latent's mean, a buffer, is taken off before rounding, so that
+    what is sent is mostly 0.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, channels: int, rates: int, *, spread: float = 4.0) -> None:
+    center: Tensor
+
+    def __init__(
+        self, encoder: nn.Module, decoder: nn.Module, channels: int, rates: int, *, spread: float = 4.0, centred: bool = False
+    ) -> None:
         super().__init__()
         self.encoder, self.decoder, self.channels, self.rates = encoder, decoder, channels, rates
+        self.centred = centred
+        if centred:
+            self.register_buffer("center", torch.zeros(channels))
         if rates > 1:
             steps = torch.linspace(-0.5, 0.5, rates)[:, None] * torch.log(torch.tensor(spread))
             gain = steps.expand(rates, channels)
@@ -59,7 +67,10 @@ class GainedCoder(nn.Module):
     def integers(self, x: Tensor, quality: float) -> Tensor:
         """The rounded latent (C, h, w) int32 of one picture (1, K, H, W)."""
         gain, _, _ = self.gains(torch.tensor([quality], device=x.device))
-        return torch.round(self.encoder(x).float() * gain)[0].to(torch.int32)
+        latent = self.encoder(x).float()
+        if self.centred:
+            latent = latent - self.center[:, None, None]
+        return torch.round(latent * gain)[0].to(torch.int32)
 
     @torch.no_grad()
     def reconstruct(self, symbols: Tensor, quality: float) -> Tensor:
@@ -69,22 +80,35 @@ class GainedCoder(nn.Module):
     @torch.no_grad()
     def dequantised(self, symbols: Tensor, quality: float) -> Tensor:
         """What the decoder network gets of integers (C, h, w): (1, C, h, w), channels last."""
-        _, inverse, _ = self.gains(torch.tensor([quality], device=symbols.device))
-        return (symbols.to(inverse.dtype)[None] * inverse).contiguous(memory_format=torch.channels_last)
+        gain, inverse, _ = self.gains(torch.tensor([quality], device=symbols.device))
+        latent = symbols.to(inverse.dtype)[None]
+        if self.centred:
+            latent = latent + self.center[:, None, None] * gain
+        return (latent * inverse).contiguous(memory_format=torch.channels_last)
 
 
 class LatentCoder(GainedCoder):
-    """A coder whose channels have a density each. `tabled`: whether its integers are ever sent."""
+    """A coder whose channels have a density each. `tabled`: whether its integers are sent by tables of those densities; else
+    they are not sent, or by tables that depend on what is known before them (`latent_contexts`)."""
 
     frequencies: Tensor
     offsets: Tensor
     lengths: Tensor
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, channels: int, rates: int, *, tabled: bool = True, spread: float = 4.0
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        channels: int,
+        rates: int,
+        *,
+        tabled: bool = True,
+        spread: float = 4.0,
+        centred: bool = False,
     ) -> None:
-        super().__init__(encoder, decoder, channels, rates, spread=spread)
+        super().__init__(encoder, decoder, channels, rates, spread=spread, centred=centred)
         self.density = FactorisedDensity(channels)
+        self.tabled = tabled
         if tabled:
             count = _TABLES_PER_STEP * (rates - 1) + 1
             self.register_buffer("frequencies", torch.zeros(count, channels, MAX_SYMBOLS, dtype=torch.int16))
@@ -106,7 +130,9 @@ class LatentCoder(GainedCoder):
 
     @torch.no_grad()
     def quantise(self, x: Tensor, quality: float) -> Tensor:
-        """Integers (C, h, w) int16 of one picture (1, K, H, W), within the table of that quality."""
+        """Integers (C, h, w) int16 of one picture (1, K, H, W), within the table of that quality, or -128 to 127 without one."""
+        if not self.tabled:
+            return self.integers(x, quality).clamp(-128, 127).to(torch.int16)
         tables = self.tables(quality)
         low = tables.offset.view(-1, 1, 1)
         symbols = self.integers(x, quality)
@@ -115,6 +141,8 @@ class LatentCoder(GainedCoder):
     @torch.no_grad()
     def update_tables(self) -> None:
         """Make the integer tables of the density as it is now: after training, before the weights are written."""
+        if not self.tabled:
+            return
         for step in range(len(self.frequencies)):
             quality = torch.tensor([1 + step / _TABLES_PER_STEP], device=self.frequencies.device)
             frequencies, low, length = self.density.table(self.gains(quality)[2].flatten())

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from .. import limits
+from ..codecs.bvc.context_coder import ContextGroup
+from ..codecs.bvc.entropy import PlainGroup
 from ..codecs.bvc.gop import GopReader, Shown
 from ..codecs.bvc.header import Header
 from ..codecs.bvc.records import Record, corrupt, located
@@ -68,25 +70,25 @@ class Decoder:
                 yield from self._repeated(record.frames - whole)
 
     def _frames(self, record: Record) -> Iterator[Timed]:
-        group = GopReader(record.payload, record.frames)
+        group, latents = GopReader(record.payload, record.frames), self._coder.group()
         key, *others = group.shown
         reference = self._keys.decode(group.frame())
         # What of the next frame needs no reference is computed while this one's picture is made, with half of the threads each.
         with ThreadPoolExecutor(1, "revivid-expand") as pool:
-            coming = pool.submit(self._expanded, group) if others else None
+            coming = pool.submit(self._expanded, group, latents) if others else None
             yield self._timed(reference, key)
             for number, shown in enumerate(others, 1):
                 assert coming is not None
                 expanded = coming.result()
-                coming = pool.submit(self._expanded, group) if number < len(others) else None
+                coming = pool.submit(self._expanded, group, latents) if number < len(others) else None
                 with torch.inference_mode(), intra_op_threads(self.threads):
                     reference = self._network.compose(expanded, reference)
                 yield self._timed(reference, shown)
         group.finish()
 
-    def _expanded(self, group: GopReader) -> Expanded:
+    def _expanded(self, group: GopReader, latents: PlainGroup | ContextGroup) -> Expanded:
         """A group's next frame as far as it goes without the one before it."""
-        motion, residual = (torch.from_numpy(latent).to(self._device) for latent in self._coder.decode(group.frame()))
+        motion, residual = (torch.from_numpy(latent).to(self._device) for latent in latents.decode(group.frame()))
         with torch.inference_mode(), intra_op_threads(self.threads):
             return self._network.expand(motion, residual, self._header.quality)
 

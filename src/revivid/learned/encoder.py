@@ -38,12 +38,13 @@ class Encoder:
     def __init__(self, model: Model, header: Header, write: Callable[[bytes], object], beside: BesideWriter | None = None) -> None:
         self.frames = 0
         self.video_bytes = 0
-        self.bits = 0.0
         self.end = Fraction(0)
         self._network, self._device = model.network, model.device
         self._header = header
         self._padded = model.padded(header.width, header.height)
         self._coder = model.coder(header.width, header.height, header.quality)
+        self._group = self._coder.group()
+        self._bits = 0.0
         self._keys = keyframes(header, self._padded, model.intra, "the encoder", model.device)
         self._records = RecordWriter(write, header)
         self._beside = beside
@@ -52,6 +53,11 @@ class Encoder:
         self._last = Shown(0, 0)
         self._shown: list[Shown] = []
         self._coded: list[CodedFrame] = []
+
+    @property
+    def bits(self) -> float:
+        """What the tables say that predicted frames cost so far."""
+        return self._bits + self._group.bits
 
     def write(self, clip: Clip) -> None:
         """Code a clip's frames. Raises `ShapeError` where its size is not the header's."""
@@ -95,8 +101,7 @@ class Encoder:
         coded = self._network.encode(self._network.enhance(picture), self._reference, self._header.quality, keep)
         self._reference = coded.decoded
         motion, residual = (np.asarray(part.cpu(), np.int32) for part in (coded.motion, coded.residual))
-        self.bits += self._coder.bits(motion, residual)
-        return self._coder.encode(motion, residual)
+        return self._group.encode(motion, residual)
 
     def _close_group(self) -> None:
         if not self._coded:
@@ -108,14 +113,15 @@ class Encoder:
         self._records.gop(payload, len(self._coded), self._shown[0].pts)
         self.video_bytes += len(payload)
         self._coded, self._shown = [], []
+        self._bits, self._group = self.bits, self._coder.group()
 
     def _verify(self, payload: bytes) -> None:
         """Keyframes were decoded when they were made; here the rest is, from the bytes that will be written."""
         try:
-            group = GopReader(payload, len(self._coded))
+            group, latents = GopReader(payload, len(self._coded)), self._coder.group()
             group.frame()
             for _ in self._coded[1:]:
-                self._coder.decode(group.frame())
+                latents.decode(group.frame())
             group.finish()
         except ValueError as fault:
             raise OutputNotWritable(f"the coded frames don't decode: {fault}", hint="Please report this with the input.") from fault

@@ -9,12 +9,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ..codecs.bvc.context_coder import ContextCoder
 from ..codecs.bvc.entropy import LatentCoder
 from ..codecs.bvc.header import Header
 from ..errors import CorruptWeights
 from .keyframes import PictureModel
 from .keyframes import load_for as load_keyframes_for
-from .tables import ChannelTables, Padded, of_tensors
+from .tables import ChannelTables, Padded, contexts_of_tensors, of_tensors, step_of
 from .weights import CPU, check_made_with, read_network
 
 #: The embedded weights that are used unless others are named.
@@ -49,6 +50,7 @@ class Network(Protocol):
     def encode(self, enhanced: Tensor, reference: Tensor, quality: float, keep: Tensor | None = None) -> CodedLatents: ...
     def expand(self, motion: Tensor, residual: Tensor, quality: float) -> Expanded: ...
     def compose(self, expanded: Expanded, reference: Tensor) -> Tensor: ...
+    def contexts(self) -> tuple[dict[str, Tensor], dict[str, Tensor]] | None: ...
     def tables(self, quality: float) -> tuple[ChannelTables, ChannelTables]: ...
 
 
@@ -75,12 +77,21 @@ class Model:
         multiple = self.network.multiple
         return Padded(-(-width // multiple) * multiple, -(-height // multiple) * multiple)
 
-    def coder(self, width: int, height: int, quality: float) -> LatentCoder:
+    @property
+    def contexts(self) -> bool:
+        """Whether its integers are coded by what is known before them, as versions 3 and 4 of the stream have them."""
+        return self.network.contexts() is not None
+
+    def coder(self, width: int, height: int, quality: float) -> LatentCoder | ContextCoder:
         """The entropy coder for pictures of this size. Raises `CorruptWeights` where the model's tables are none."""
         padded = self.padded(width, height)
-        motion, residual = self.network.tables(quality)
         shapes = self.network.latent_shapes(padded.height, padded.width)
+        contexts = self.network.contexts()
         try:
+            if contexts is not None:
+                known = [contexts_of_tensors(arrays) for arrays in contexts]
+                return ContextCoder(known[0], known[1], *shapes, step_of(quality))
+            motion, residual = self.network.tables(quality)
             return LatentCoder(of_tensors(motion), of_tensors(residual), *shapes)
         except ValueError as fault:
             raise CorruptWeights(f"{self.name}: {fault}", hint="Train the model to its end: tables are made last.") from fault

@@ -78,6 +78,7 @@ class BvcEncoding(Encoding):
             sample_aspect=target.sample_aspect,
             hdr=self.hdr,
             intra=None if intra is None else intra.described(padded, quality),
+            contexts=self.model.contexts,
         )
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from ..errors import ShapeError, UsageError
 from ..layers.density import Tables
 from ..layers.latent_coder import LatentCoder, Quantise
+from ..layers.latent_contexts import LatentContexts
 from ..layers.rdn import ResidualDenseNetwork
 from ..layers.warp import backward_warp
 from . import bvc_compact, bvc_paper
@@ -58,7 +59,8 @@ class Bvc(nn.Module):
     `size`: compact or paper. `rates`: qualities 1 to `rates` that one network serves, continuous between; 1: a single one, as
     published. `venet` False: no enhancement of its own, x^ = B; whoever encodes sharpens before, with a network of their choice,
     which no decoder has to know. Ablations (second paper, section 5): `blur_coding` False leaves AE_blur out, x^ = B + VENet(B);
-    `refine` False leaves FRNet out. Raises `UsageError` for hyper-parameters that can't work.
+    `refine` False leaves FRNet out. `contexts`, of the compact size: integers are coded by tables that what was decoded before
+    chooses (`contexts()`), in place of one for each channel (`tables()`). Raises `UsageError` for hyper-parameters that can't work.
     """
 
     #: Sides of frames are multiples of this.
@@ -67,15 +69,24 @@ class Bvc(nn.Module):
     borrowed: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
-        self, size: str = "compact", rates: int = RATES, blur_coding: bool = True, refine: bool = True, venet: bool = True
+        self,
+        size: str = "compact",
+        rates: int = RATES,
+        blur_coding: bool = True,
+        refine: bool = True,
+        venet: bool = True,
+        contexts: bool = False,
     ) -> None:
         super().__init__()
         if size not in ("compact", "paper") or rates < 1:
             raise UsageError(f"BVC can't have size {size!r} with {rates} rates", hint="Sizes: compact, paper; rates 1 or more.")
+        if contexts and size != "compact":
+            raise UsageError("only the compact BVC is coded by contexts", hint="Leave contexts out.")
         self.size, self.rates = size, rates
         self.venet: nn.Module | None = None
         self.blur_coder: LatentCoder | None = None
         self.frnet: nn.Module | None = None
+        self._contexts = contexts
         if size == "compact":
             self._build_compact(rates, blur_coding, refine, venet)
         else:
@@ -102,9 +113,13 @@ class Bvc(nn.Module):
         self.flow: nn.Module = parts.CellFlow()
         if refine:
             self.frnet = parts.CellFlowRefinement()
-        self.motion_coder = parts.motion_coder(rates)
+        self.motion_coder = parts.motion_coder(rates, self._contexts)
         self.mcnet: nn.Module = parts.CellCompensation()
-        self.residual_coder = parts.residual_coder(*_COMPACT_RESIDUAL, rates)
+        self.residual_coder = parts.residual_coder(*_COMPACT_RESIDUAL, rates, self._contexts)
+        if self._contexts:
+            # The means of both of motion's components are worth predicting; blocks of 8x8 pixels lie two by two in a place.
+            self.motion_contexts = LatentContexts(self.motion_coder.channels, fold=1, leading=2)
+            self.residual_contexts = LatentContexts(self.residual_coder.channels // 4, fold=2, leading=0)
 
     def _build_paper(self, rates: int, blur_coding: bool, refine: bool, venet: bool) -> None:
         parts, channels = bvc_paper, bvc_paper.CHANNELS
@@ -177,8 +192,12 @@ class Bvc(nn.Module):
         way = self._decoding(reference.device)
         return way.decoded(way.predicted(expanded.motion, reference), expanded.residual)
 
+    def contexts(self) -> tuple[dict[str, Tensor], dict[str, Tensor]] | None:
+        """The tables of motion and residual where contexts choose among them (`layers.latent_contexts`); None: see `tables`."""
+        return (self.motion_contexts.arrays(), self.residual_contexts.arrays()) if self._contexts else None
+
     def tables(self, quality: float) -> tuple[Tables, Tables]:
-        """Integer tables of motion and residual for a quality, read from the checkpoint."""
+        """Integer tables of motion and residual for a quality, read from the checkpoint; there are none with `contexts`."""
         return self.motion_coder.tables(quality), self.residual_coder.tables(quality)
 
     def update_tables(self) -> None:

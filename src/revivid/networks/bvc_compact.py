@@ -176,21 +176,22 @@ class Deblocking(nn.Module):
         return picture + F.pixel_shuffle(F.conv2d(hidden, weight, bias, padding=1), CELL)
 
 
-def residual_coder(grey: int, color: int, rates: int) -> LatentCoder:
-    """For a picture's worth of residual (N, 3, H, W); its latent is (N, 4 (grey + 2 color), H/16, W/16): four blocks of 8x8."""
+def residual_coder(grey: int, color: int, rates: int, contexts: bool = False) -> LatentCoder:
+    """For a picture's worth of residual (N, 3, H, W); its latent is (N, 4 (grey + 2 color), H/16, W/16): four blocks of 8x8.
+    `contexts`: its integers are coded by what is known before them, and lie around its mean."""
     basis = color_basis(_BLOCK, grey, color)
     channels = 4 * len(basis)
     encoder = nn.Sequential(Analysis(basis, _RESIDUAL_STEPS), _Cells(2), Block(channels))
     decoder = nn.Sequential(Block(channels), nn.PixelShuffle(2), Synthesis(basis, _RESIDUAL_STEPS), Deblocking())
-    return LatentCoder(encoder, decoder, channels, rates, spread=_SPREAD)
+    return LatentCoder(encoder, decoder, channels, rates, tabled=not contexts, spread=_SPREAD, centred=contexts)
 
 
-def motion_coder(rates: int) -> LatentCoder:
+def motion_coder(rates: int, contexts: bool = False) -> LatentCoder:
     """For flow on cells (N, 2, H/4, W/4); its latent is (N, 32, H/16, W/16)."""
     basis = field_basis(CELL, 2)
     encoder = nn.Sequential(Analysis(basis, _FLOW_STEPS), Block(len(basis)))
     decoder = nn.Sequential(Block(len(basis)), Synthesis(basis, _FLOW_STEPS))
-    return LatentCoder(encoder, decoder, len(basis), rates, spread=_SPREAD)
+    return LatentCoder(encoder, decoder, len(basis), rates, tabled=not contexts, spread=_SPREAD)
 
 
 def blur_encoder(channels: int, width: int = 64) -> nn.Module:

@@ -54,9 +54,7 @@ class Tables:
             row = cdf[: length + 1].astype(np.int64)
             if not 1 <= length <= min(_MOST_SYMBOLS, len(cdf) - 1) or row[0] != 0 or row[-1] != TOTAL or (np.diff(row) <= 0).any():
                 raise ValueError("a table of the model does not rise from 0 to 65536")
-            # Exact: probabilities are multiples of 2^-16, and constriction sums them in double precision.
-            shares = np.diff(row) / TOTAL
-            models.append(_stream.model.Categorical(shares, perfect=False) if length > 1 else None)
+            models.append(sharing(np.diff(row)) if length > 1 else None)
         object.__setattr__(self, "_models", models)
 
     @property
@@ -134,6 +132,10 @@ class LatentCoder:
             raise ValueError("a predicted frame decodes to other integers than were encoded (CRC)")
         return motion, residual
 
+    def group(self) -> PlainGroup:
+        """For the predicted frames of one group of pictures."""
+        return PlainGroup(self)
+
     def bits(self, motion: np.ndarray, residual: np.ndarray) -> float:
         """What a frame costs by the tables alone; the coder adds a bit for each channel and a few bytes."""
         return self.motion.bits(motion) + self.residual.bits(residual)
@@ -143,10 +145,27 @@ class LatentCoder:
         return zlib.crc32(self.residual.to_bytes(), zlib.crc32(self.motion.to_bytes()))
 
 
+class PlainGroup:
+    """The predicted frames of one group of pictures, each coded by itself. `bits`: what the tables say of those encoded so far."""
+
+    def __init__(self, coder: LatentCoder) -> None:
+        self.bits = 0.0
+        self._coder = coder
+
+    def encode(self, motion: np.ndarray, residual: np.ndarray) -> CodedFrame:
+        """As `LatentCoder.encode`."""
+        self.bits += self._coder.bits(motion, residual)
+        return self._coder.encode(motion, residual)
+
+    def decode(self, frame: CodedFrame) -> tuple[np.ndarray, np.ndarray]:
+        """As `LatentCoder.decode`."""
+        return self._coder.decode(frame)
+
+
 def pack(parts: Sequence[tuple[Tables, np.ndarray]]) -> bytes:
     """Latents, one behind the other: a bit for each channel that holds only zeros, then the range coder's words."""
     zeros = [np.array([not channel.any() for channel in latent]) for _, latent in parts]
-    coder = _stream.queue.RangeEncoder()
+    coder = range_encoder()
     for (tables, latent), zero in zip(parts, zeros, strict=True):
         tables.encode(coder, latent, zero)
     flags = np.packbits(np.concatenate(zeros), bitorder="little").tobytes()
@@ -162,8 +181,7 @@ def unpack(data: bytes, channels: Sequence[int]) -> tuple[list[np.ndarray], byte
     zeros = np.unpackbits(np.frombuffer(flags, np.uint8), bitorder="little").astype(bool)
     if zeros[total:].any():
         raise ValueError("a frame has flags of no channel")
-    coder = _stream.queue.RangeDecoder(np.frombuffer(words, "<u4").astype(np.uint32))
-    return np.split(zeros[:total], np.cumsum(channels)[:-1]), words, coder
+    return np.split(zeros[:total], np.cumsum(channels)[:-1]), words, range_decoder(words)
 
 
 def check_length(words: int, parts: Sequence[tuple[Tables, np.ndarray, int]]) -> None:
@@ -172,6 +190,22 @@ def check_length(words: int, parts: Sequence[tuple[Tables, np.ndarray, int]]) ->
     least = sum(tables.least_bits[~zeros].sum() * area for tables, zeros, area in parts) * (1 - 2**-8)
     if 8 * words < least - _SLACK_BITS:
         raise ValueError(f"{words} bytes are fewer than such a frame takes")
+
+
+def sharing(frequencies: np.ndarray) -> Any:
+    """A table of frequencies that add up to `TOTAL`, as the range coder wants it."""
+    # Exact: probabilities are multiples of 2^-16, and constriction sums them in double precision.
+    return _stream.model.Categorical(frequencies / TOTAL, perfect=False)
+
+
+def range_encoder() -> Any:
+    """`encode(symbols, sharing(...))`, then `get_compressed()`: 32-bit words."""
+    return _stream.queue.RangeEncoder()
+
+
+def range_decoder(words: bytes) -> Any:
+    """`decode(sharing(...), count)` of an encoder's words, little-endian."""
+    return _stream.queue.RangeDecoder(np.frombuffer(words, "<u4").astype(np.uint32))
 
 
 @contextlib.contextmanager

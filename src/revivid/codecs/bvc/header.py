@@ -13,8 +13,8 @@ from .varint import Cursor
 
 #: As in PNG: a byte that is no ASCII, the name, and line ends that a transfer in text mode would change.
 MAGIC = b"\x8fBVC\r\n\x1a\n"
-#: Streams of the first have keyframes in HEVC; the second says which network codes them.
-HEVC_KEYS, LEARNED_KEYS = 1, 2
+#: Versions: 1 has keyframes in HEVC; 2 says which network codes them. 3 is 1, and 4 is 2, with predicted frames coded by contexts.
+_BASE, _LEARNED_KEYS, _CONTEXTS, _LATEST = 1, 1, 2, 4
 #: Bytes of the whole header.
 MAX_BYTES = 64 * 1024
 #: The worst and the best quality, and how finely it is stored.
@@ -68,6 +68,13 @@ class Header:
     hdr: HdrMetadata | None = None
     #: What keyframes are coded with; None: HEVC.
     intra: IntraModel | None = None
+    #: Predicted frames are coded by what is known before each integer (`context_coder`).
+    contexts: bool = False
+
+    @property
+    def version(self) -> int:
+        """Of the format."""
+        return _BASE + _LEARNED_KEYS * (self.intra is not None) + _CONTEXTS * self.contexts
 
     def to_bytes(self) -> bytes:
         """The header as it is stored, CRC included."""
@@ -85,7 +92,7 @@ class Header:
         if self.intra is not None:
             name = self.intra.name.encode()
             body += self.intra.tables.to_bytes(4, "little") + self.intra.sha256 + bytes([len(name)]) + name
-        stored = _FRONT.pack(MAGIC, HEVC_KEYS if self.intra is None else LEARNED_KEYS, len(body)) + body
+        stored = _FRONT.pack(MAGIC, self.version, len(body)) + body
         return stored + zlib.crc32(stored).to_bytes(4, "little")
 
 
@@ -98,8 +105,8 @@ def body_length(front: bytes) -> int:
         raise ValueError("it does not begin as a BVC stream does")
     if length + _FRONT.size + 4 > MAX_BYTES:
         raise ValueError(f"its header claims {length:,} bytes")
-    if version not in (HEVC_KEYS, LEARNED_KEYS):
-        raise ValueError(f"it is of format version {version}; this revivid reads versions {HEVC_KEYS} and {LEARNED_KEYS}")
+    if not _BASE <= version <= _LATEST:
+        raise ValueError(f"it is of format version {version}; this revivid reads versions {_BASE} to {_LATEST}")
     return length + 4
 
 
@@ -119,7 +126,7 @@ def parse(stored: bytes) -> Header:
     frame_rate, time_base, aspect = (_positive(*ratios[i : i + 2]) for i in (0, 2, 4))
     hdr = _parse_hdr(cursor, flags)
     _, version, _ = _FRONT.unpack(stored[:FRONT_BYTES])
-    intra = _parse_intra(cursor) if version == LEARNED_KEYS else None
+    intra = _parse_intra(cursor) if (version - _BASE) & _LEARNED_KEYS else None
     if cursor.left:
         raise ValueError("its header is longer than what it says")
     _check_size(width, height)
@@ -142,6 +149,7 @@ def parse(stored: bytes) -> Header:
         sample_aspect=aspect,
         hdr=hdr,
         intra=intra,
+        contexts=bool((version - _BASE) & _CONTEXTS),
     )
 
 

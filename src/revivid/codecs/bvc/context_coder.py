@@ -1,0 +1,224 @@
+"""Latents to bytes and back with tables that `contexts` chooses: versions 3 and 4 of the stream (docs/FORMAT.md, section 9)."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from .contexts import LOW, SYMBOLS, Group, Layout, Memory, disagreement, predicted, walk, wrapped
+from .entropy import TOTAL, decoding, latent_crc, range_decoder, range_encoder, sharing
+from .gop import CodedFrame
+
+#: constriction spends a little on every symbol's smallest share; bits are compared with so much to spare.
+_SLACK_BITS = 64
+
+
+@dataclass(frozen=True)
+class ContextTables:
+    """All that a model knows of one latent's integers, int32; raises `ValueError` for what no coder can use.
+
+    With K coefficients, P of them leading and Q = K - P others, V, N and C tables of each kind: `scale` (Q+1,);
+    `value_weights` (P,4,2,5), `value_spread` (P,4,2,4), `value_limits` (P,V-1), `value_cdf` (P,V,257);
+    `last_weights` (4,2,7), `last_limits` (4,N-1), `last_cdf` (4,N,Q+2);
+    `numbers` (Q,Q+1), `coefficient_weights` (Q,5), `coefficient_limits` (Q,C-2), `coefficient_cdf` (Q,C,257).
+    Axes of 4 and 2: turns, and whether no frame was predicted before. The last of C tables is that of a block's last coefficient.
+    """
+
+    order: np.ndarray
+    #: (2,): `fold` and `leading` of the layout.
+    shape: np.ndarray
+    scale: np.ndarray
+    value_weights: np.ndarray
+    value_spread: np.ndarray
+    value_limits: np.ndarray
+    value_cdf: np.ndarray
+    last_weights: np.ndarray
+    last_limits: np.ndarray
+    last_cdf: np.ndarray
+    numbers: np.ndarray
+    coefficient_weights: np.ndarray
+    coefficient_limits: np.ndarray
+    coefficient_cdf: np.ndarray
+    _models: dict[tuple[str, int, int], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if sorted(self.order) != list(range(len(self.order))):
+            raise ValueError("a model's coefficients have no order")
+        for cdf in (self.value_cdf, self.last_cdf, self.coefficient_cdf):
+            if (cdf[..., 0] != 0).any() or (cdf[..., -1] != TOTAL).any() or (np.diff(cdf) <= 0).any():
+                raise ValueError("a table of the model does not rise from 0 to 65536")
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.order, int(self.shape[0]), int(self.shape[1]))
+
+    def crc(self, before: int) -> int:
+        """CRC-32 of all arrays in the order above as 32-bit little-endian numbers, continued from `before`."""
+        for one in fields(self):
+            if one.init:
+                before = zlib.crc32(np.ascontiguousarray(getattr(self, one.name), "<i4").data, before)
+        return before
+
+    def classes(self, group: Group, features: np.ndarray) -> np.ndarray:
+        """Which of the group's tables each integer (n,) has."""
+        if group.kind == "value":
+            spread = self.value_spread[group.index, group.turn, int(group.first)]
+            return np.searchsorted(self.value_limits[group.index], disagreement(spread, features), "right")
+        if group.kind == "last":
+            measure = self.last_weights[group.turn, int(group.first)] @ features
+            return np.searchsorted(self.last_limits[group.turn], measure, "right")
+        last, limits = features[0], self.coefficient_limits[group.index]
+        measure = self.numbers[group.index][last] + self.coefficient_weights[group.index] @ features[1:]
+        return np.where(last == group.index + 1, len(limits) + 1, np.searchsorted(limits, measure, "right"))
+
+    def foretold(self, group: Group, features: np.ndarray) -> np.ndarray | int:
+        """What is taken from an integer before it becomes a symbol."""
+        if group.kind == "value":
+            return predicted(self.value_weights[group.index, group.turn, int(group.first)], features)
+        return 0
+
+    def cdf(self, group: Group) -> np.ndarray:
+        """The group's tables (classes, symbols + 1)."""
+        if group.kind == "value":
+            return self.value_cdf[group.index]
+        return self.last_cdf[group.turn] if group.kind == "last" else self.coefficient_cdf[group.index]
+
+    def model(self, group: Group, number: int) -> Any:
+        """The table of a class as the range coder wants it."""
+        key = (group.kind, 4 * group.index + group.turn, number)
+        if key not in self._models:
+            self._models[key] = sharing(np.diff(self.cdf(group)[number]))
+        return self._models[key]
+
+    def least_bits(self) -> float:
+        """What a block costs at least: its cheapest number of coefficients."""
+        return float(-np.log2(np.diff(self.last_cdf).max() / TOTAL))
+
+
+@dataclass(frozen=True)
+class ContextCoder:
+    """Codes the two latents of predicted frames; shapes follow from the header and the model, never from the stream."""
+
+    motion: ContextTables
+    residual: ContextTables
+    #: (C, h, w) of each.
+    motion_shape: tuple[int, ...]
+    residual_shape: tuple[int, ...]
+    #: Half steps of quality above the lowest.
+    step: int
+
+    def group(self) -> ContextGroup:
+        """For the predicted frames of one group of pictures, in their order."""
+        return ContextGroup(self)
+
+    def tables_crc(self) -> int:
+        """Tells models apart."""
+        return self.residual.crc(self.motion.crc(0))
+
+
+class ContextGroup:
+    """The predicted frames of one group of pictures: each is coded by what the ones before it were.
+
+    `bits`: what the tables say that the frames encoded so far take.
+    """
+
+    def __init__(self, coder: ContextCoder) -> None:
+        self.bits = 0.0
+        self._coder = coder
+        self._memories: list[Memory | None] = [None, None]
+
+    def encode(self, motion: np.ndarray, residual: np.ndarray) -> CodedFrame:
+        """Raises `ValueError` for another shape, or a value that is not -128 to 127."""
+        shapes = (self._coder.motion_shape, self._coder.residual_shape)
+        if (motion.shape, residual.shape) != shapes:
+            raise ValueError(f"latents of {motion.shape} and {residual.shape}, {shapes[0]} and {shapes[1]} expected")
+        if any(latent.min(initial=0) < LOW or latent.max(initial=0) >= LOW + SYMBOLS for latent in (motion, residual)):
+            raise ValueError("a latent is outside its table")
+        writing = _Writing()
+        self._walk([motion, residual], writing)
+        self.bits += writing.bits
+        return CodedFrame(writing.coder.get_compressed().astype("<u4").tobytes(), latent_crc(motion, residual))
+
+    def decode(self, frame: CodedFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Motion and residual as int32. Raises `ValueError` where the bytes hold no such latents."""
+        if len(frame.data) % 4:
+            raise ValueError("the bytes of a frame are no whole words")
+        least = sum(tables.least_bits() * blocks for tables, blocks in self._parts()) * (1 - 2**-8)
+        if 8 * len(frame.data) < least - _SLACK_BITS:
+            raise ValueError(f"{len(frame.data)} bytes are fewer than such a frame takes")
+        with decoding():
+            motion, residual = self._walk([None, None], _Reading(frame.data))
+        if latent_crc(motion, residual) != frame.crc:
+            raise ValueError("a predicted frame decodes to other integers than were encoded (CRC)")
+        return motion, residual
+
+    def _parts(self) -> list[tuple[ContextTables, int]]:
+        coder = self._coder
+        pairs = ((coder.motion, coder.motion_shape), (coder.residual, coder.residual_shape))
+        return [(tables, int(tables.shape[0]) ** 2 * shape[1] * shape[2]) for tables, shape in pairs]
+
+    def _walk(self, known: list[np.ndarray | None], task: _Writing | _Reading) -> tuple[np.ndarray, np.ndarray]:
+        coder, found = self._coder, []
+        activity = np.zeros(coder.motion_shape[1:], np.int32)
+        for number, (tables, shape) in enumerate(
+            ((coder.motion, coder.motion_shape), (coder.residual, coder.residual_shape))
+        ):
+            layout, latent = tables.layout, known[number]
+            size = (layout.fold * shape[1], layout.fold * shape[2])
+            activity = activity.repeat(size[0] // len(activity), 0).repeat(size[1] // activity.shape[1], 1)
+            blocks, self._memories[number], activity = walk(
+                layout, tables.scale, size, None if latent is None else layout.blocks(latent), self._memories[number], activity,
+                coder.step, lambda group, features, wanted, tables=tables: task(tables, group, features, wanted),
+            )  # fmt: skip
+            found.append(layout.latent(blocks))
+        return found[0], found[1]
+
+
+class _Writing:
+    """Encodes what `walk` comes by."""
+
+    def __init__(self) -> None:
+        self.coder, self.bits = range_encoder(), 0.0
+
+    def __call__(self, tables: ContextTables, group: Group, features: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+        assert known is not None
+        foretold, classes = tables.foretold(group, features), tables.classes(group, features)
+        symbols = _symbols(group, known - foretold)
+        cdf = tables.cdf(group)
+        self.bits -= float(np.log2((cdf[classes, symbols + 1] - cdf[classes, symbols]) / TOTAL).sum())
+        order, parts = _by_class(classes)
+        for number, part in parts:
+            self.coder.encode(symbols[order[part]].astype(np.int32), tables.model(group, number))
+        return known
+
+
+class _Reading:
+    """Decodes it."""
+
+    def __init__(self, data: bytes) -> None:
+        self.coder = range_decoder(data)
+
+    def __call__(self, tables: ContextTables, group: Group, features: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+        del known
+        foretold, classes = tables.foretold(group, features), tables.classes(group, features)
+        symbols = np.empty(len(classes), np.int32)
+        order, parts = _by_class(classes)
+        for number, part in parts:
+            symbols[order[part]] = self.coder.decode(tables.model(group, number), part.stop - part.start)
+        return symbols if group.kind == "last" else wrapped(symbols + LOW + foretold)
+
+
+def _symbols(group: Group, differences: np.ndarray) -> np.ndarray:
+    return differences if group.kind == "last" else wrapped(differences) - LOW
+
+
+def _by_class(classes: np.ndarray) -> tuple[np.ndarray, list[tuple[int, slice]]]:
+    """The places class by class, each class's in their order, and where each class is among them."""
+    counts = np.bincount(classes)
+    ends = np.cumsum(counts)
+    parts = [(number, slice(end - count, end)) for number, (end, count) in enumerate(zip(ends, counts, strict=True)) if count]
+    # Bytes are sorted by counting them.
+    return np.argsort(classes.astype(np.uint8), kind="stable"), parts
