@@ -239,7 +239,7 @@ def test_keyframes_of_another_kind_are_refused() -> None:
             keyframe.decode(CodedFrame(data, coded.crc), 128, 64, 8)
 
 
-def test_qualities_are_the_papers_quantisers() -> None:
-    assert [keyframe.qp_of(q) for q in (1, 1 + 7 / 3, 1 + 14 / 3, 8)] == [37, 32, 27, 22]
+def test_better_qualities_have_finer_keyframes() -> None:
+    assert [keyframe.qp_of(q) for q in (1, 4.5, 8)] == [28, 18, 9]
 
 

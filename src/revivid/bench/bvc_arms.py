@@ -111,10 +111,11 @@ class Learned:
             return clip.with_planes(*join(list(BvcReader(path, model=coder))).planes), writer.video_bytes
 
     def crf(self, rate: float) -> float:
-        return float(keyframe.qp_of(rate))
+        worst, best = keyframe.PAPER_QPS
+        return worst + (rate - 1) / 7 * (best - worst)
 
     def key(self) -> dict[str, Any]:
-        return {"bvc": sha256(self.file), "sharpen": self.sharpen}
+        return {"bvc": sha256(self.file), "sharpen": self.sharpen, "keyframes": keyframe.QPS}
 
 
 @dataclass(frozen=True)

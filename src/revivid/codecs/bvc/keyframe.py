@@ -18,8 +18,10 @@ from ...errors import MissingTool
 from .gop import CodedFrame
 from .header import QUALITIES
 
-#: QP at the worst and the best quality; lambda 256, 512, 1024 and 2048 of the paper are 37, 32, 27 and 22.
-QPS = (37, 22)
+#: QP at the worst and the best quality by the paper, whose lambda 256, 512, 1024 and 2048 are 37, 32, 27 and 22.
+PAPER_QPS = (37, 22)
+#: QP of keyframes. All that follows leans on them, so bits are worth more here than in the frames after them.
+QPS = (28, 9)
 _FORMATS = {8: "yuv444p", 10: "yuv444p10le", 12: "yuv444p12le"}
 _KR, _KB = 0.2126, 0.0722
 _YCC = np.array(
