@@ -1,7 +1,8 @@
-"""Gives a trained BVC the tables that its integers are coded by: python bench/contexts.py SCENES --out FILE [--weights NAME]
+"""Gives a trained BVC the tables that its integers are coded by: python bench/contexts.py SCENES --out FILE --weights WEIGHTS
 
 SCENES: a folder of training pairs as `revivid train` makes them (`--cache`); what is coded are their ground truths, four in ten
-with frames averaged, at two qualities each. Held-out sources tell what is saved: bits per pixel before and after.
+with frames averaged, at two qualities each. WEIGHTS: of the package, or a file of `revivid train bvc-compact`. Held-out sources
+tell what is saved, in results/contexts.json: bits per pixel of predicted frames before and after.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor
 from revivid import networks
 from revivid.codecs.bvc.context_coder import ContextCoder
 from revivid.codecs.bvc.entropy import LatentCoder
+from revivid.evaluation.machine import describe_machine
 from revivid.learned.tables import contexts_of_tensors, of_tensors, step_of
 from revivid.networks.bvc import Bvc
 from revivid.train import contexts
@@ -75,11 +77,13 @@ def bits_per_pixel(network: Bvc, shown: list[contexts.Coded]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenes", type=Path)
-    parser.add_argument("--weights", default="bvc-compact", help="of the package")
+    parser.add_argument("--weights", required=True, help="without contexts: a name of the package, or a file")
+    parser.add_argument("--results", type=Path, default=Path("results/contexts.json"))
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     scenes = load(sorted(options.scenes.glob("*.npz")))
-    metadata, state = embedded.load(options.weights)
+    path = Path(options.weights)
+    metadata, state = embedded.read(path) if path.suffix else embedded.load(options.weights)
     before = networks.build("bvc", **metadata.hyperparameters)
     before.load_state_dict(state)
     assert isinstance(before, Bvc)
@@ -87,8 +91,15 @@ def main() -> None:
     kept = [scene for scene in scenes if held_out(scene.name)]
     after = contexts.with_contexts(before.eval(), metadata.hyperparameters, [frames for _, frames in clips(learned[::8])])
     contexts.fit(after, coded(after, learned))
-    print(json.dumps({"scenes": len(learned), "held_out": len(kept), "bpp_before": bits_per_pixel(before, coded(before, kept)),
-                      "bpp_after": bits_per_pixel(after, coded(after, kept))}))  # fmt: skip
+    found = {
+        "command": "python bench/contexts.py SCENES --out FILE --weights WEIGHTS",
+        "machine": describe_machine(),
+        "scenes": len(learned),
+        "held_out": len(kept),
+        "bpp_before": round(bits_per_pixel(before, coded(before, kept)), 4),
+        "bpp_after": round(bits_per_pixel(after, coded(after, kept)), 4),
+    }
+    options.results.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     described = dataclasses.replace(metadata, hyperparameters={**metadata.hyperparameters, "contexts": True})
     embedded.write(options.out, described, after.state_dict())
 
