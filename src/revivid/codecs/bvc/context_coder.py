@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from .gop import CodedFrame
 
 #: constriction spends a little on every symbol's smallest share; bits are compared with so much to spare.
 _SLACK_BITS = 64
+#: Measures that tell classes apart are no larger.
+_MOST_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class ContextTables:
     def __post_init__(self) -> None:
         if sorted(self.order) != list(range(len(self.order))):
             raise ValueError("a model's coefficients have no order")
+        limits = (self.value_limits, self.last_limits, self.coefficient_limits)
+        if any((np.diff(each) < 0).any() or abs(each).max(initial=0) > _MOST_LIMIT for each in limits):
+            raise ValueError("limits of the model's classes don't rise, or are too far")
         for cdf in (self.value_cdf, self.last_cdf, self.coefficient_cdf):
             if (cdf[..., 0] != 0).any() or (cdf[..., -1] != TOTAL).any() or (np.diff(cdf) <= 0).any():
                 raise ValueError("a table of the model does not rise from 0 to 65536")
@@ -70,9 +76,21 @@ class ContextTables:
         if group.kind == "last":
             measure = self.last_weights[group.turn, int(group.first)] @ features
             return np.searchsorted(self.last_limits[group.turn], measure, "right")
-        last, limits = features[0], self.coefficient_limits[group.index]
+        last, (least, classes) = features[0], self._classes_of_measures[group.index]
         measure = self.numbers[group.index][last] + self.coefficient_weights[group.index] @ features[1:]
-        return np.where(last == group.index + 1, len(limits) + 1, np.searchsorted(limits, measure, "right"))
+        found = classes[np.clip(measure - least, 0, len(classes) - 1)]
+        found[last == group.index + 1] = self.coefficient_limits.shape[1] + 1
+        return found
+
+    @cached_property
+    def _classes_of_measures(self) -> list[tuple[int, np.ndarray]]:
+        """Of each coefficient: a measure with class 0, and the classes from there to where they stay the last, as bytes. They are
+        looked up, since a search takes ten times as long."""
+        found = []
+        for limits in self.coefficient_limits:
+            least = int(limits[0]) - 1
+            found.append((least, np.searchsorted(limits, np.arange(least, limits[-1] + 1), "right").astype(np.uint8)))
+        return found
 
     def foretold(self, group: Group, features: np.ndarray) -> np.ndarray | int:
         """What is taken from an integer before it becomes a symbol."""
@@ -204,11 +222,14 @@ class _Reading:
     def __call__(self, tables: ContextTables, group: Group, features: np.ndarray, known: np.ndarray | None) -> np.ndarray:
         del known
         foretold, classes = tables.foretold(group, features), tables.classes(group, features)
-        symbols = np.empty(len(classes), np.int32)
+        symbols, sorted_ones = np.empty((2, len(classes)), np.int32)
         order, parts = _by_class(classes)
         for number, part in parts:
-            symbols[order[part]] = self.coder.decode(tables.model(group, number), part.stop - part.start)
-        return symbols if group.kind == "last" else wrapped(symbols + LOW + foretold)
+            sorted_ones[part] = self.coder.decode(tables.model(group, number), part.stop - part.start)
+        symbols[order] = sorted_ones
+        if group.kind == "value":
+            return wrapped(symbols + LOW + foretold)
+        return symbols if group.kind == "last" else symbols + LOW
 
 
 def _symbols(group: Group, differences: np.ndarray) -> np.ndarray:
@@ -221,4 +242,4 @@ def _by_class(classes: np.ndarray) -> tuple[np.ndarray, list[tuple[int, slice]]]
     ends = np.cumsum(counts)
     parts = [(number, slice(end - count, end)) for number, (end, count) in enumerate(zip(ends, counts, strict=True)) if count]
     # Bytes are sorted by counting them.
-    return np.argsort(classes.astype(np.uint8), kind="stable"), parts
+    return np.argsort(classes.astype(np.uint8, copy=False), kind="stable"), parts
