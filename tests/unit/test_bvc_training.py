@@ -280,6 +280,20 @@ def test_resuming_gives_the_weights_of_an_uninterrupted_training(plan: recipe.Tr
     assert len(json.loads((tmp_path / "whole" / "log.jsonl").read_text().splitlines()[0])["terms"]) >= 5
 
 
+def test_gradients_of_a_part_do_not_depend_on_when_another_part_is_done(
+    plan: recipe.TrainingRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever leaves autocast empties the cache of cast weights of all threads: here in the middle of a clip in bfloat16."""
+    monkeypatch.setattr(loop, "best_dtype", lambda: torch.bfloat16)
+    made = loop.Training(plan, scenes(), tmp_path)
+    part = made.task.batch(5).split(2)[0]
+    loss, alone = made._gradients(part)
+    made.network.residual_coder.register_forward_hook(lambda *_: torch.clear_autocast_cache())
+    again, beside = made._gradients(part)
+    assert again == loss
+    assert all(torch.equal(a, b) for a, b in zip(alone, beside, strict=True))
+
+
 def test_it_learns(plan: recipe.TrainingRecipe, tmp_path: Path) -> None:
     """A few dozen iterations on two scenes: the loss, the enhancement's error and the residual's bits get smaller."""
     made = loop.Training(plan, scenes(), tmp_path)

@@ -161,7 +161,9 @@ class Training:
 
     def _gradients(self, part: Any) -> tuple[float, tuple[Tensor, ...]]:
         """Loss and gradients of a part of a batch."""
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+        # No cache of cast weights: all threads share it and the first part that is done empties it, after which the others sum
+        # a weight's gradients over its uses in another order and precision, differently at every run.
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16, cache_enabled=False):
             loss = self.task.loss(self.network, part)
         # A network whose every answer leaves something out, such as a clip of one frame its flow, has no gradient there.
         found = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
