@@ -91,13 +91,15 @@ def main() -> None:
     kept = [scene for scene in scenes if held_out(scene.name)]
     after = contexts.with_contexts(before.eval(), metadata.hyperparameters, [frames for _, frames in clips(learned[::8])])
     contexts.fit(after, coded(after, learned))
+    rates = {name: bits_per_pixel(network, coded(network, kept)) for name, network in (("before", before), ("after", after))}
     found = {
         "command": "python bench/contexts.py SCENES --out FILE --weights WEIGHTS",
         "machine": describe_machine(),
         "scenes": len(learned),
         "held_out": len(kept),
-        "bpp_before": round(bits_per_pixel(before, coded(before, kept)), 4),
-        "bpp_after": round(bits_per_pixel(after, coded(after, kept)), 4),
+        "bpp_before": round(rates["before"], 4),
+        "bpp_after": round(rates["after"], 4),
+        "saved_percent": round(100 * (1 - rates["after"] / rates["before"]), 1),
     }
     options.results.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     described = dataclasses.replace(metadata, hyperparameters={**metadata.hyperparameters, "contexts": True})

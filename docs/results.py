@@ -144,6 +144,15 @@ def _crfs(result: dict[str, Any]) -> Iterator[str]:
         yield f"{encoder}, x265's CRF for its own: {told}; standard deviation up to {max(row['deviation'] for row in rows):g}"
 
 
+def _contexts(result: dict[str, Any]) -> Iterator[str]:
+    yield f"- bits per pixel of predicted frames: {result['bpp_before']} with a table for each channel, {result['bpp_after']} by contexts"
+
+
+def _evaluate(result: dict[str, Any]) -> Iterator[str]:
+    for names, one in result["metrics"].items():
+        yield f"- `{names}`: {one['fps']} pairs of frames per second at 1280x720, decoding included"
+
+
 def _training(result: dict[str, Any]) -> Iterator[str]:
     yield "minutes: " + ", ".join(f"`{name}` {minutes:g}" for name, minutes in result["minutes"].items())
 
@@ -163,6 +172,8 @@ KNOWN: dict[str, tuple[str, str, Callable[[dict[str, Any]], Iterator[str]]]] = {
     "bvc-cost": ("What the learned codec costs", "bvc.md", _bvc_cost),
     "intra": ("The learned codec's keyframes against HEVC intra", "intra.md", _intra),
     "places": ("Deblurring before x265 or after it", "hybrid.md", _places),
+    "contexts": ("What contexts save the learned codec", "bvc.md", _contexts),
+    "evaluate": ("How fast videos are measured", "", _evaluate),
     "registration": ("How well two frames are brought together", "bvc.md", _registration),
     "peers": ("Super-resolution x4 beside a peer", "compact-networks.md", _peers),
     "lumasr": ("Super-resolution x4", "compact-networks.md", _super_resolution),
