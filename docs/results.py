@@ -145,12 +145,13 @@ def _crfs(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _contexts(result: dict[str, Any]) -> Iterator[str]:
-    yield f"- bits per pixel of predicted frames: {result['bpp_before']} with a table for each channel, {result['bpp_after']} by contexts"
+    rates = f"{result['bpp_before']} with a table for each channel, {result['bpp_after']} by contexts"
+    yield f"bits per pixel of predicted frames: {rates}"
 
 
 def _evaluate(result: dict[str, Any]) -> Iterator[str]:
     for names, one in result["metrics"].items():
-        yield f"- `{names}`: {one['fps']} pairs of frames per second at 1280x720, decoding included"
+        yield f"`{names}`: {one['fps']} pairs of frames per second at 1280x720, decoding included"
 
 
 def _training(result: dict[str, Any]) -> Iterator[str]:

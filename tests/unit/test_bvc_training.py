@@ -12,6 +12,7 @@ import torch
 
 from revivid import networks
 from revivid.errors import ShapeError, UsageError
+from revivid.learned.model import Model
 from revivid.metrics.pixel import ms_ssim
 from revivid.train import loop, recipe
 from revivid.train.codec import CodecBatch, CodecTask
@@ -312,3 +313,25 @@ def test_it_learns(plan: recipe.TrainingRecipe, tmp_path: Path) -> None:
     assert after["loss"] < 0.8 * before["loss"]
     assert after["E"] < before["E"]
     assert after["R_q"] < before["R_q"]
+
+
+def test_contexts_are_counted_when_the_training_is_done(tmp_path: Path) -> None:
+    plan = changed(tmp_path, "clips_from = 0.7", "clips_from = 0.7\ncontexts = true")
+    (tmp_path / "out").mkdir()
+    training = loop.Training(plan, scenes(), tmp_path / "out")
+    metadata, state = embedded.read(training.finish())
+    assert metadata.hyperparameters["contexts"] is True
+    network: Any = networks.build("bvc", **metadata.hyperparameters)
+    network.load_state_dict(state)
+    model = Model("mine", bytes(32), network.eval())
+    frames = [torch.rand(1, 3, 64, 64) for _ in range(2)]
+    made = network.encode(frames[1], frames[0], 4.0)
+    integers = [part.numpy().astype(np.int32) for part in (made.motion, made.residual)]
+    coder = model.coder(64, 64, 4.0)
+    assert all(np.array_equal(*pair) for pair in zip(coder.group().decode(coder.group().encode(*integers)), integers, strict=True))
+    again, changes = training.task.complete(network)  # what has been counted is counted anew
+    assert again is network
+    assert changes == {"contexts": True}
+    assert "contexts" not in plan.hyperparameters
+    gains = training.task.gains(network)
+    assert gains.keys() == training.task.gains(training.averaged_network()).keys()

@@ -10,7 +10,6 @@ several rates every sample has a random quality.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,9 @@ from torch import Tensor, nn
 
 from .. import networks
 from ..errors import ShapeError, UsageError
+from ..learned.model import Model
 from ..networks.bvc import Bvc
+from . import contexts
 from .batches import Splits, mean_terms
 from .clips import rgb
 from .codec_losses import absolute, context_aware, context_weights, decibels, ms_ssim_loss, squared
@@ -53,6 +54,7 @@ class CodecTask:
 
     def __init__(self, recipe: TrainingRecipe, network: Bvc, scenes: list[Scene]) -> None:
         self.settings, self.codec, self.rates = recipe.train, recipe.codec, network.rates
+        self.hyperparameters = recipe.hyperparameters
         self.enhances = self.sharpens(network)
         patch = self.settings.patch
         if patch % network.multiple or (self.codec.distortion == "ms-ssim" and patch < 161):
@@ -128,6 +130,12 @@ class CodecTask:
                 gains.setdefault(f"quality {quality:g}", []).append(gain)
                 self.seen.append({f"bpp at quality {quality:g}": rate})
         return {name: round(float(np.mean(values)), 4) for name, values in gains.items()} or {"all": 0.0}
+
+    def complete(self, network: Any) -> tuple[Any, dict[str, Any]]:
+        """What is added to the averaged weights when the training is done, and the hyper-parameters that say so."""
+        if not self.codec.contexts:
+            return network, {}
+        return contexts.counted(network, self.hyperparameters, self.scenes), {"contexts": True}
 
     def sharpens(self, network: Any) -> bool:
         """Whether blurry clips are what the network learns from; else it gets more or less sharp ones."""
@@ -276,16 +284,15 @@ def middle(scene: Scene, multiple: int) -> tuple[Tensor, Tensor]:
 
 def coded(network: Any, enhanced: list[Tensor], quality: float) -> tuple[list[Tensor], float]:
     """All frames but the first, coded one from the other, and their bits per pixel by the integer tables."""
-    reference, frames, bits = enhanced[0][None], [], 0.0
+    reference, frames = enhanced[0][None], []
+    height, width = reference.shape[2:]
+    group = Model("", b"", network).coder(width, height, quality).group()
     for frame in enhanced[1:]:
         made = network.encode(frame[None], reference, quality)
-        for symbols, tables in zip((made.motion, made.residual), network.tables(quality), strict=True):
-            index = (symbols.flatten(1).int() - tables.offset[:, None]).long()
-            chosen = tables.cdf.gather(1, index + 1) - tables.cdf.gather(1, index)
-            bits += (16 - torch.log2(chosen.float())).sum().item()
+        group.encode(made.motion.numpy().astype(np.int32), made.residual.numpy().astype(np.int32))
         reference = made.decoded
         frames.append(reference[0])
-    return frames, bits / (len(frames) * math.prod(reference.shape[2:]))
+    return frames, group.bits / (len(frames) * height * width)
 
 
 def _mean_gain(frames: list[Tensor], truth: Tensor, before: list[float]) -> float:

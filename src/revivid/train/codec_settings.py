@@ -44,6 +44,8 @@ class CodecSettings:
     flow_weight: float = 1.0
     #: Safetensors of SPyNet for the paper's size, such as published ones: kept as they are; none: it is trained along.
     flow_weights: str = ""
+    #: Whether the weights get tables that what was decoded before chooses (`contexts`), counted when the training is done.
+    contexts: bool = False
     #: How the learning rate falls: "cosine", or "steps" (a tenth from 5/10 and a hundredth from 8/10 on).
     decay: str = "cosine"
 

@@ -8,7 +8,8 @@ What is coded again afterwards has no other pictures, only fewer bits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +37,8 @@ from ..layers.density import TOTAL
 from ..layers.latent_contexts import COEFFICIENT_CLASSES, LAST_CLASSES, VALUE_CLASSES
 from ..learned.tables import step_of
 from ..networks.bvc import Bvc
+from .clips import rgb
+from .data import Scene
 
 #: Numbers of coefficients as features: 16ths of a doubling of one more than them.
 _SCALE = 16
@@ -43,6 +46,12 @@ _SCALE = 16
 _PRIOR = 4.0
 #: How classes share what there is to say: a table's worth grows with the magnitudes it has, to this power.
 _WORTH = 0.7
+#: Qualities that are drawn of for every scene, and how many; sides of what is coded; over how many frames it is averaged.
+_QUALITIES, _PER_SCENE = tuple(1 + step / 2 for step in range(15)), 2
+_SIDE = 320
+_MIXED = (1, 1, 1, 1, 1, 2, 3, 4)
+#: So many scenes tell a latent's mean.
+_CENTRED = 40
 #: Groups with fewer integers than this have one table for all.
 _LEAST = 200
 
@@ -54,6 +63,31 @@ class Coded:
     quality: float
     motion: list[np.ndarray] = field(default_factory=list)
     residual: list[np.ndarray] = field(default_factory=list)
+
+
+def counted(network: Bvc, hyperparameters: dict[str, object], scenes: Sequence[Scene]) -> Bvc:
+    """The network with contexts, counted anew on what it makes of the scenes. Raises `UsageError` for a network that can't."""
+    made = network
+    if network.contexts() is None:
+        some = scenes[:: max(len(scenes) // _CENTRED, 1)]
+        made = with_contexts(network, hyperparameters, [frames for _, frames in sequences(some)])
+    fit(made, coded(made, scenes))
+    return made
+
+
+def sequences(scenes: Sequence[Scene]) -> Iterator[tuple[random.Random, list[Tensor]]]:
+    """Of each scene's ground truth frames R'G'B' (1, 3, H, W), as they are or averaged over some neighbours, and dice for more."""
+    for number, scene in enumerate(scenes):
+        dice = random.Random(f"{scene.name} {number}")
+        side, count = min(min(scene.truth[0].shape[1:]) // 64 * 64, _SIDE), len(scene.truth[0])
+        frames = [frame[None].contiguous() for frame in rgb(scene.truth, slice(0, count), (0, 0), side)]
+        mixed = dice.choice(_MIXED)
+        yield dice, [torch.stack(frames[t : t + mixed]).mean(0) for t in range(max(count - mixed + 1, 2))]
+
+
+def coded(network: Bvc, scenes: Sequence[Scene]) -> list[Coded]:
+    """Every scene's integers at some qualities."""
+    return [code(network, frames, quality) for dice, frames in sequences(scenes) for quality in dice.sample(_QUALITIES, _PER_SCENE)]
 
 
 def with_contexts(network: Bvc, hyperparameters: dict[str, object], clips: Sequence[Sequence[Tensor]]) -> Bvc:

@@ -16,10 +16,11 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -111,6 +112,9 @@ class Training:
                 if self.ranks.first:
                     self._record(sum(losses) / len(losses), len(losses) / (time.monotonic() - since), report)
                 since, losses = time.monotonic(), []
+        complete = getattr(self.task, "complete", None)
+        if self.ranks.first and complete is not None:
+            self.write_weights(*complete(self.averaged_network()))
         self.ranks.wait()
         return self.out / f"{self.recipe.name}.safetensors"
 
@@ -206,11 +210,12 @@ class Training:
         self.average = state["average"]
         self.optimiser.load_state_dict(state["optimiser"])
 
-    def write_weights(self) -> Path:
-        """Store the averaged weights as they travel in the package."""
+    def write_weights(self, network: Any = None, changes: Mapping[str, Any] = MappingProxyType({})) -> Path:
+        """Store the averaged weights, or `network` with what it has other than the recipe's hyper-parameters, as they travel in the
+        package."""
         metadata = embedded.Metadata(
             network=self.recipe.network,
-            hyperparameters=self.recipe.hyperparameters,
+            hyperparameters={**self.recipe.hyperparameters, **changes},
             recipe=self.recipe.name,
             iterations=self.iteration,
             date=datetime.now(timezone.utc).date().isoformat(),
@@ -219,7 +224,7 @@ class Training:
             ranges=self._ranges(),
         )
         path = self.out / f"{self.recipe.name}.safetensors"
-        embedded.write(path, metadata, self.averaged_network().state_dict())
+        embedded.write(path, metadata, (network or self.averaged_network()).state_dict())
         return path
 
     def _ranges(self) -> dict[str, tuple[float, float]]:
