@@ -42,8 +42,8 @@ TASKS = {
         "One pass for all: --auto",
         "`restore --auto` looks at the video and chooses stages; it should never leave it worse. `auto` stands beside each stage\n"
         "by itself, and the baseline is the input (at 1/4: bicubic). Inputs: as it is; coded by x265 `medium`; white noise of\n"
-        "sigma 15 in the YUV planes; motion blur as above; several of them; a quarter of each side. Noise left: its estimate,\n"
-        "without looking at the truth, in brackets that of the input.",
+        "sigma 15 in the YUV planes; motion blur as above; several of them; a quarter of each side, where alone anything is\n"
+        "enlarged. Noise left: its estimate, without looking at the truth, in brackets that of the input.",
     ),
 }
 

@@ -57,7 +57,7 @@ def built(setting: Setting, variant: str, network: str | None) -> Stage:
     conditions = Conditions(crf=setting.crf, backend="torch")
     if network is not None and network in setting.stages:
         spec = setting.stages[network]
-        return Auto(conditions) if spec.stage == Auto.name else build(spec, conditions)
+        return Auto(conditions, **spec.options) if spec.stage == Auto.name else build(spec, conditions)
     spec = setting.specs[variant]
     named = {} if network is None else {"network": network}
     return build(StageSpec(spec.stage, {**spec.options, **named}), conditions)

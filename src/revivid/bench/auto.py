@@ -14,16 +14,17 @@ from ..weights import embedded
 
 
 class Auto(Stage):
-    """What `auto.choose` chooses for all that it is given, held in memory."""
+    """What `auto.choose` chooses for all that it is given, held in memory; `enlarge` False: without super-resolution."""
 
     name = "auto"
 
-    def __init__(self, conditions: Conditions) -> None:
-        self._conditions = conditions
+    def __init__(self, conditions: Conditions, enlarge: bool = True) -> None:
+        self._conditions, self._enlarge = conditions, enlarge
 
     def process(self, clip: Clip) -> Clip:
-        choice = auto.choose(samples(clip), self._conditions)
-        return join(list(chain(iter((clip,)), build_all(choice.stages, self._conditions))))
+        chosen = auto.choose(samples(clip), self._conditions).stages
+        stages = [spec for spec in chosen if self._enlarge or spec.stage != "super-resolve"]
+        return join(list(chain(iter((clip,)), build_all(stages, self._conditions))))
 
     def __call__(self, clips: Iterator[Clip]) -> Iterator[Clip]:
         yield self.process(join(list(clips)))
@@ -40,7 +41,7 @@ def digest(stage: str) -> str:
     """What the answers of a stage by this name depend on: the weights that the package has for it, and how `auto` decides."""
     if stage == Auto.name:
         used = [best_weights("denoise"), best_weights("deblur"), best_weights("super-resolve", auto.ENLARGED, "best")]
-        decided = f"{auto.NOISY} {auto.BLURRY} {auto.SMALL}"
+        decided = f"{auto.NOISY} {auto.BLURRY} {auto.SMALL}, enlarged where the truth is"
     else:
         used, decided = [best_weights(stage, auto.ENLARGED if stage == "super-resolve" else 1)], ""
     sha = hashlib.sha256(decided.encode())

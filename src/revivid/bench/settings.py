@@ -267,7 +267,12 @@ def _auto() -> Task:
             given, size = coded(given, x265_medium(crf), scale)
         return Sample(given, truth, size)
 
-    same = {"auto": StageSpec("auto"), "denoise": StageSpec("denoise", {"sigma": "auto"}), "deblur": StageSpec("deblur")}
+    # Where the truth is of the input's size, nothing is enlarged: to shrink it again would be all that is measured of sharp frames.
+    same = {
+        "auto": StageSpec("auto", {"enlarge": False}),
+        "denoise": StageSpec("denoise", {"sigma": "auto"}),
+        "deblur": StageSpec("deblur"),
+    }
     larger = {"auto": StageSpec("auto"), "super-resolve": StageSpec("super-resolve", {"scale": 4})}
 
     def setting(name: str, quick: bool = False, **how: Any) -> Setting:

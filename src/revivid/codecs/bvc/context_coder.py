@@ -78,7 +78,7 @@ class ContextTables:
             return np.searchsorted(self.last_limits[group.turn], measure, "right")
         last, (least, classes) = features[0], self._classes_of_measures[group.index]
         measure = self.numbers[group.index][last] + self.coefficient_weights[group.index] @ features[1:]
-        found = classes[np.clip(measure - least, 0, len(classes) - 1)]
+        found = classes.take(measure - least, mode="clip")
         found[last == group.index + 1] = self.coefficient_limits.shape[1] + 1
         return found
 

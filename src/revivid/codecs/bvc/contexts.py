@@ -206,11 +206,11 @@ def _coefficients(known: np.ndarray | None, last: np.ndarray, before: Memory, vi
         at = np.flatnonzero(last > k)
         features = np.empty((FEATURES.coefficient, len(at)), np.int32)
         for row, part in enumerate((last, before.magnitudes[k], around[k], so_far, ring(so_far), total)):
-            features[row] = part.reshape(-1)[at]
+            features[row] = part.reshape(-1).take(at)
         wanted = None if known is None else known[k].reshape(-1)[at]
         integers = visit(Group("coefficient", k, 0, False), features, wanted)
         found[k].reshape(-1)[at] = integers
-        magnitudes[k].reshape(-1)[at] = np.minimum(abs(integers), MOST_MAGNITUDE)
+        np.minimum(abs(found[k]), MOST_MAGNITUDE, out=magnitudes[k], casting="unsafe")
         so_far += magnitudes[k]
     return found, magnitudes
 
