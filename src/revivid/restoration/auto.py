@@ -23,9 +23,9 @@ from .noise_level import luma_noise
 from .own import Own, best_weights
 from .stage import Conditions
 
-#: Noise from which denoising is worth it, in 8-bit code values of luma. Of 18 clean clips all but panned photographs full of the
-#: finest texture measure below it, all of them after x265 at CRF 30.
-NOISY = 4.0
+#: Noise from which denoising is worth it, in 8-bit code values of luma. The finest texture of 18 clean clips measures up to 5.5;
+#: weaker noise is left with it.
+NOISY = 6.0
 #: Deblurring that changes frames to less than this PSNR in dB of themselves is for blurry ones: of sharp clips the worst is at 44.9
 #: (results/quality.json, `sharp`). Mild blur is left with them, and some of what a strong encoder hides.
 BLURRY = 39.0
