@@ -19,6 +19,7 @@ from revivid.codecs.bvc.header import Header
 from revivid.codecs.bvc.records import RecordReader
 from revivid.errors import UsageError
 from revivid.layers.latent_contexts import LatentContexts
+from revivid.learned.decoder import Decoder
 from revivid.learned.encoder import Encoder
 from revivid.learned.model import Model
 from revivid.learned.reader import BvcReader
@@ -214,6 +215,17 @@ def test_streams_of_contexts(pair: tuple[Bvc, Bvc, list[contexts.Coded]], tmp_pa
     assert shown.times == clip.times
     assert np.abs(shown.planes[0].astype(int) - clip.planes[0]).mean() < 12
     assert encoder.bits < 8 * encoder.video_bytes
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_version_that_is_not_the_models_is_refused(pair: tuple[Bvc, Bvc, list[contexts.Coded]], which: int) -> None:
+    """Whatever CRC of tables the header claims: versions 1 and 2 are not coded by contexts, 3 and 4 are."""
+    model, clip = Model("mine", bytes(32), pair[which]), moving_clip(1, 64, 64)
+    tables, step = model.coder(64, 64, 4.0).tables_crc(), clip.durations[0]
+    header = Header(64, 64, clip.color, 1 / step, step, "mine", bytes(32), tables, 4.0, contexts=model.contexts)
+    Decoder(model, header, "it")
+    with pytest.raises(UsageError, match="other tables"):
+        Decoder(model, dataclasses.replace(header, contexts=not model.contexts), "it")
 
 
 def test_who_can_have_contexts(pair: tuple[Bvc, Bvc, list[contexts.Coded]]) -> None:

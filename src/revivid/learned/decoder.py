@@ -45,7 +45,7 @@ class Decoder:
         self._keys = keyframes(header, padded, model.intra, where, model.device)
         self._coder = model.coder(header.width, header.height, header.quality)
         self._last: Timed | None = None
-        if self._coder.tables_crc() != header.tables:
+        if header.contexts != model.contexts or self._coder.tables_crc() != header.tables:
             raise UsageError(
                 f"{where}: the model {model.name} has other tables here than where the stream was made",
                 hint="The stream can be decoded with the revivid that made it.",
