@@ -23,7 +23,8 @@ LOW, SYMBOLS = -128, 256
 TURNS = ((0, 0), (1, 1), (0, 1), (1, 0))
 #: Magnitudes and activities count no further.
 MOST_MAGNITUDE, MOST_ACTIVITY = 31, 31
-#: Weights are in 64ths; predictions of leading coefficients, which features have in 16ths, in 1024ths.
+#: Weights of numbers are in 64ths, others in multiples of that (`train.contexts`); predictions of leading coefficients, which
+#: features have in 16ths, in 1024ths.
 UNIT, _VALUE_BITS = 64, 10
 
 
