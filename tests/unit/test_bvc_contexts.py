@@ -25,6 +25,7 @@ from revivid.learned.model import Model
 from revivid.learned.reader import BvcReader
 from revivid.learned.tables import contexts_of_tensors, step_of
 from revivid.networks.bvc import Bvc
+from revivid.networks.bvc_compact import residual_coder
 from revivid.train import contexts
 from revivid.types import join
 from tiny_bvc import moving_clip
@@ -110,6 +111,30 @@ def test_tables_that_no_coder_can_use_are_refused() -> None:
         dataclasses.replace(tables, last_cdf=broken)
     with pytest.raises(ValueError, match="no order"):
         dataclasses.replace(tables, order=np.array([0, 1, 2, 2], np.int32))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"shape": np.array([3, 2], np.int32)}, "3 a side"),
+        ({"shape": np.array([1, 4], np.int32)}, "4 of them leading"),
+        ({"shape": np.array([1, 1], np.int32)}, r"a model's scale is \(3,\), not \(4,\)"),
+        ({"shape": np.array([1], np.int32)}, "layout"),
+        ({"numbers": np.zeros((2, 2), np.int32)}, "numbers"),
+        ({"value_limits": np.zeros((2, 5), np.int32)}, "value_limits"),
+        ({"coefficient_limits": np.zeros((2, 0), np.int32)}, "coefficient_limits"),
+        ({"coefficient_cdf": random_tables(4, 1, 2, 0).coefficient_cdf[:, :2]}, "3, 4 and 2 tables"),
+    ],
+)
+def test_tables_of_other_shapes_are_refused(changes: dict[str, np.ndarray], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        dataclasses.replace(random_tables(4, 1, 2, 0), **changes)
+
+
+def test_more_coefficients_than_add_up_are_refused() -> None:
+    random_tables(134, 1, 2, 0)
+    with pytest.raises(ValueError, match="135 coefficients"):
+        random_tables(135, 1, 2, 0)
 
 
 def test_tables_have_a_crc_of_their_own() -> None:
@@ -226,6 +251,21 @@ def test_a_version_that_is_not_the_models_is_refused(pair: tuple[Bvc, Bvc, list[
     Decoder(model, header, "it")
     with pytest.raises(UsageError, match="other tables"):
         Decoder(model, dataclasses.replace(header, contexts=not model.contexts), "it")
+
+
+def test_training_sees_what_decoding_makes() -> None:
+    coder = residual_coder(4, 1, 8, contexts=True)
+    coder.center.uniform_(-2, 2)
+    picture = 0.1 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        trained, _ = coder(picture, torch.tensor([4.0]), "round")
+        decoded = coder.reconstruct(coder.integers(picture, 4.0), 4.0)
+    assert torch.allclose(trained, decoded, atol=1e-5)
+
+
+def test_contexts_have_no_tables_by_channel(pair: tuple[Bvc, Bvc, list[contexts.Coded]]) -> None:
+    with pytest.raises(UsageError, match="no tables by channel"):
+        pair[1].tables(4.0)
 
 
 def test_who_can_have_contexts(pair: tuple[Bvc, Bvc, list[contexts.Coded]]) -> None:

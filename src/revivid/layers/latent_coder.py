@@ -125,8 +125,9 @@ class LatentCoder(GainedCoder):
         the noisy latent; `round`: as in use.
         """
         gain, inverse, width = self.gains(quality)
-        used, counted = quantised(self.encoder(x).float() * gain, how, noise)
-        return self.decoder(used * inverse), self.density.bits(counted, width).sum((1, 2, 3))
+        latent, mean = self.encoder(x).float(), self.center[:, None, None] if self.centred else 0.0
+        used, counted = quantised((latent - mean) * gain, how, noise)
+        return self.decoder((used + mean * gain) * inverse), self.density.bits(counted, width).sum((1, 2, 3))
 
     @torch.no_grad()
     def quantise(self, x: Tensor, quality: float) -> Tensor:

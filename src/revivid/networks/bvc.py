@@ -197,7 +197,11 @@ class Bvc(nn.Module):
         return (self.motion_contexts.arrays(), self.residual_contexts.arrays()) if self._contexts else None
 
     def tables(self, quality: float) -> tuple[Tables, Tables]:
-        """Integer tables of motion and residual for a quality, read from the checkpoint; there are none with `contexts`."""
+        """Integer tables of motion and residual for a quality, read from the checkpoint.
+
+        Raises `UsageError` for a network with `contexts`, which has none."""
+        if self._contexts:
+            raise UsageError("this network has no tables by channel", hint="Its tables are those of contexts().")
         return self.motion_coder.tables(quality), self.residual_coder.tables(quality)
 
     def update_tables(self) -> None:

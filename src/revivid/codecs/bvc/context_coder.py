@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .contexts import LOW, SYMBOLS, Group, Layout, Memory, disagreement, predicted, walk, wrapped
+from .contexts import LOW, SYMBOLS, TURNS, Group, Layout, Memory, disagreement, predicted, walk, wrapped
 from .entropy import TOTAL, decoding, latent_crc, range_decoder, range_encoder, sharing
 from .gop import CodedFrame
 
@@ -17,6 +17,10 @@ from .gop import CodedFrame
 _SLACK_BITS = 64
 #: Measures that tell classes apart are no larger.
 _MOST_LIMIT = 1 << 20
+#: Coefficients of a block beside the leading ones: the magnitudes of so many, of eight blocks, still add up in 16 bits.
+_MOST_OTHERS = 132
+#: Tables of one kind: their numbers are bytes.
+_MOST_TABLES = 256
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class ContextTables:
     _models: dict[tuple[str, int, int], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self._check_shapes()
         if sorted(self.order) != list(range(len(self.order))):
             raise ValueError("a model's coefficients have no order")
         limits = (self.value_limits, self.last_limits, self.coefficient_limits)
@@ -56,6 +61,35 @@ class ContextTables:
         for cdf in (self.value_cdf, self.last_cdf, self.coefficient_cdf):
             if (cdf[..., 0] != 0).any() or (cdf[..., -1] != TOTAL).any() or (np.diff(cdf) <= 0).any():
                 raise ValueError("a table of the model does not rise from 0 to 65536")
+
+    def _check_shapes(self) -> None:
+        if self.shape.shape != (2,) or self.order.ndim != 1:
+            raise ValueError("a model's layout is not two numbers and an order")
+        (fold, leading), count = self.shape.tolist(), len(self.order)
+        others = count - leading
+        if fold not in (1, 2) or leading < 0 or not 1 <= others <= _MOST_OTHERS:
+            raise ValueError(f"no blocks have {count} coefficients, {leading} of them leading, {fold} a side")
+        values, numbers, coefficients = (cdf.shape[-2] for cdf in (self.value_cdf, self.last_cdf, self.coefficient_cdf))
+        if min(values, numbers, coefficients - 2) < 1 or max(values, numbers, coefficients) > _MOST_TABLES:
+            raise ValueError(f"no model has {values}, {numbers} and {coefficients} tables")
+        turns, states = len(TURNS), 2
+        wanted = {
+            "scale": (others + 1,),
+            "value_weights": (leading, turns, states, 5),
+            "value_spread": (leading, turns, states, 4),
+            "value_limits": (leading, values - 1),
+            "value_cdf": (leading, values, SYMBOLS + 1),
+            "last_weights": (turns, states, 7),
+            "last_limits": (turns, numbers - 1),
+            "last_cdf": (turns, numbers, others + 2),
+            "numbers": (others, others + 1),
+            "coefficient_weights": (others, 5),
+            "coefficient_limits": (others, coefficients - 2),
+            "coefficient_cdf": (others, coefficients, SYMBOLS + 1),
+        }
+        for name, shape in wanted.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"a model's {name} is {getattr(self, name).shape}, not {shape}")
 
     @property
     def layout(self) -> Layout:
@@ -106,7 +140,8 @@ class ContextTables:
 
     def model(self, group: Group, number: int) -> Any:
         """The table of a class as the range coder wants it."""
-        key = (group.kind, 4 * group.index + group.turn, number)
+        # Those of leading coefficients are one for all turns.
+        key = (group.kind, group.turn if group.kind == "last" else group.index, number)
         if key not in self._models:
             self._models[key] = sharing(np.diff(self.cdf(group)[number]))
         return self._models[key]

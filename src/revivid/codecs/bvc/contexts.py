@@ -130,7 +130,7 @@ def walk(
     rest, magnitudes = _coefficients(others, last, before, visit)
     blocks[layout.leading :] = rest
     shown = np.minimum(surprise + magnitudes.sum(0, dtype=np.int32), MOST_ACTIVITY)
-    return blocks, Memory(blocks[: layout.leading], last, magnitudes), shown
+    return blocks, Memory(blocks[: layout.leading].copy(), last, magnitudes), shown
 
 
 def wrapped(values: np.ndarray) -> np.ndarray:
