@@ -24,6 +24,7 @@ from bvc_stream import stream_cost
 from memory import peak
 from revivid import networks
 from revivid.evaluation.machine import describe_machine
+from revivid.layers.latent_coder import LatentCoder
 from revivid.networks.bvc import Bvc
 from revivid.restoration.workers import keep_freed_memory
 
@@ -45,9 +46,15 @@ PARTS = {
 
 def build(size: str) -> Bvc:
     """As published, the paper's size serves one rate."""
-    network = networks.build("bvc", size=size, rates=1) if size == "paper" else networks.build("bvc", size=size)
+    options: dict[str, Any] = {"rates": 1} if size == "paper" else {"detail": True}
+    network = networks.build("bvc", size=size, **options)
     assert isinstance(network, Bvc)
     return network.eval()
+
+
+def residual_coders(network: Bvc) -> list[LatentCoder]:
+    """The one of the residual, and that of its fine coefficients where there is one."""
+    return [network.residual_coder, *([] if network.detail_coder is None else [network.detail_coder])]
 
 
 def parameters(network: Bvc) -> dict[str, int]:
@@ -55,13 +62,14 @@ def parameters(network: Bvc) -> dict[str, int]:
     modules = {
         "VENet": network.venet, "AE_blur": network.blur_coder, "flow": network.flow, "FRNet": network.frnet,
         "E_flow": network.motion_coder.encoder, "D_flow": network.motion_coder.decoder, "MCNet": network.mcnet,
-        "E_res": network.residual_coder.encoder, "D_res": network.residual_coder.decoder,
+        "E_res": torch.nn.ModuleList(coder.encoder for coder in residual_coders(network)),
+        "D_res": torch.nn.ModuleList(coder.decoder for coder in residual_coders(network)),
     }  # fmt: skip
     counts = dict.fromkeys(PARTS, 0) | {"densities": 0, "gains": 0}
     for name, module in modules.items():
         for key, parameter in module.named_parameters() if module is not None else ():
             counts["densities" if "density." in key else name] += parameter.numel()
-    for coder in (network.motion_coder, network.residual_coder):
+    for coder in (network.motion_coder, *residual_coders(network)):
         counts["densities"] += sum(p.numel() for p in coder.density.parameters())
         counts["gains"] += coder.log_gains.numel() if coder.rates > 1 else 0
     return counts
@@ -73,6 +81,8 @@ def kmacs(network: Bvc) -> dict[str, float]:
     picture = torch.zeros(1, 3, height, width)
     flow = network.flow(picture, picture)
     motion, residual = (torch.zeros(1, *shape) for shape in network.latent_shapes(height, width))
+    coders = residual_coders(network)
+    latents = residual.split([coder.channels for coder in coders], 1)
     venet, blur, refine = network.venet, network.blur_coder, network.frnet
     calls: dict[str, Callable[[], Any]] = {
         "VENet": lambda: venet(picture) if venet is not None else None,
@@ -82,8 +92,8 @@ def kmacs(network: Bvc) -> dict[str, float]:
         "E_flow": lambda: network.motion_coder.encoder(flow),
         "D_flow": lambda: network.motion_coder.decoder(motion),
         "MCNet": lambda: network.mcnet(picture, picture, flow),
-        "E_res": lambda: network.residual_coder.encoder(picture),
-        "D_res": lambda: network.residual_coder.decoder(residual),
+        "E_res": lambda: [coder.encoder(picture) for coder in coders],
+        "D_res": lambda: [coder.decoder(latent) for coder, latent in zip(coders, latents, strict=True)],
     }
     counted = {}
     for name, call in calls.items():

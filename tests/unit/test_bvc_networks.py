@@ -95,6 +95,57 @@ def test_decoding_is_bit_exact_and_depends_on_every_part(lively: Any) -> None:
     assert all(not torch.equal(other, decoded) for other in others)
 
 
+@pytest.fixture(scope="module")
+def detailed() -> Any:
+    """A compact network that sends fine coefficients, too; what it begins with is a transform codec."""
+    torch.manual_seed(0)
+    return networks.build("bvc", venet=False, detail=True).eval()
+
+
+def test_detail_lies_behind_the_residual_and_is_decoded(detailed: Any) -> None:
+    reference, frame = frames()
+    with torch.inference_mode():
+        coded = detailed.encode(frame, reference, 6.0)
+        coarse = detailed.residual_coder.channels
+        assert coded.residual.shape == detailed.latent_shapes(64, 128)[1] == (coarse + detailed.detail_coder.channels, 4, 8)
+        assert (coded.residual[coarse:] != 0).any()
+        assert torch.equal(detailed.decode(coded.motion, coded.residual, reference, 6.0), coded.decoded)
+        without = torch.cat((coded.residual[:coarse], torch.zeros_like(coded.residual[coarse:])))
+        lost = detailed.decode(coded.motion, without, reference, 6.0)
+    assert (coded.decoded - frame).square().mean() < (lost - frame).square().mean()
+
+
+def test_detail_keeps_what_is_finer_than_the_networks_see(detailed: Any) -> None:
+    stripes = torch.full((1, 3, 64, 64), 0.5)
+    stripes[..., ::2] += 0.2
+    plain = networks.build("bvc", venet=False).eval()
+    with torch.inference_mode():
+        off = [(network.encode(stripes, 0 * stripes + 0.6, 8.0).decoded - stripes).abs().mean() for network in (plain, detailed)]
+    assert off[1] < 0.2 * off[0]
+
+
+def test_detail_has_tables_by_channel(detailed: Any) -> None:
+    reference, frame = frames()
+    with torch.inference_mode():
+        symbols = detailed.encode(frame, reference, 8.0).residual
+    tables = detailed.tables(8.0)[1]
+    low = tables.offset.view(-1, 1, 1)
+    assert len(tables.cdf) == len(symbols)
+    assert ((symbols >= low) & (symbols < low + tables.length.view(-1, 1, 1))).all()
+    assert (tables.cdf[:, -1] == 65536).all()
+
+
+def test_detail_learns(detailed: Any) -> None:
+    missing = 0.1 * torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    decoded, bits = detailed.residual(missing, torch.tensor([2.0, 8.0]), "noise", torch.Generator().manual_seed(0))
+    assert decoded.shape == missing.shape
+    assert bits[1] > bits[0] > 0
+    ((decoded - missing).square().sum() + bits.sum()).backward()
+    grown = [parameter.grad for name, parameter in detailed.detail_coder.named_parameters() if "density.factors" not in name]
+    assert all(grad is not None and grad.abs().sum() > 0 for grad in grown)
+    detailed.zero_grad()
+
+
 def test_memory_layout_changes_nothing(lively: Any) -> None:
     frame, reference = frames()
     turned = reference.contiguous(memory_format=torch.channels_last)

@@ -34,6 +34,13 @@ def color_basis(side: int, grey: int, color: int) -> Tensor:
     return torch.cat(kept)
 
 
+def rest_of_color_basis(side: int, kept: tuple[int, int], grey: int, color: int) -> Tensor:
+    """Those atoms of `color_basis(side, grey, color)` that `color_basis(side, *kept)` lacks."""
+    atoms, axes = cosine_basis(side), opponent_colors()
+    counts = zip((kept[0], kept[1], kept[1]), (grey, color, color), axes, strict=True)
+    return torch.cat([atoms[first:last, None] * axis[None, :, None, None] for first, last, axis in counts])
+
+
 def field_basis(side: int, planes: int) -> Tensor:
     """All atoms (planes side^2, planes, side, side) of blocks of several planes, such as a flow's two."""
     atoms = cosine_basis(side)
@@ -58,13 +65,14 @@ class Analysis(nn.Module):
 class Synthesis(nn.Module):
     """And back: coefficients (N, C, h, w), `gain` times as large, -> (N, K, side h, side w)."""
 
-    def __init__(self, basis: Tensor, gain: float) -> None:
+    def __init__(self, basis: Tensor, gain: float, bias: bool = True) -> None:
         super().__init__()
         self.side, self.gain = basis.shape[-1], gain
-        self.expand = nn.Conv2d(len(basis), basis[0].numel(), 1)
+        self.expand = nn.Conv2d(len(basis), basis[0].numel(), 1, bias=bias)
         with torch.no_grad():
             self.expand.weight.copy_(basis.flatten(1).T[..., None, None])
-            nn.init.zeros_(self.expand.bias)  # type: ignore[arg-type]
+            if self.expand.bias is not None:
+                nn.init.zeros_(self.expand.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.pixel_shuffle(self.expand(x) / self.gain, self.side)

@@ -28,17 +28,25 @@ class GainedCoder(nn.Module):
     `encoder`: (N, K, H, W) -> (N, channels, H/stride, W/stride); `decoder` back.
     `rates`: it serves the qualities 1 to that many; 1: a single one, without gain units. `spread`: ratio of the last quality's
     gain to the first one's at the start of training. `centred`: the latent's mean, a buffer, is taken off before rounding, so that
-    what is sent is mostly 0.
+    what is sent is mostly 0. `rounding`: what a magnitude gets before it is cut to an integer; below a half small ones become 0.
     """
 
     center: Tensor
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, channels: int, rates: int, *, spread: float = 4.0, centred: bool = False
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        channels: int,
+        rates: int,
+        *,
+        spread: float = 4.0,
+        centred: bool = False,
+        rounding: float = 0.5,
     ) -> None:
         super().__init__()
         self.encoder, self.decoder, self.channels, self.rates = encoder, decoder, channels, rates
-        self.centred = centred
+        self.centred, self.rounding = centred, rounding
         if centred:
             self.register_buffer("center", torch.zeros(channels))
         if rates > 1:
@@ -70,7 +78,9 @@ class GainedCoder(nn.Module):
         latent = self.encoder(x).float()
         if self.centred:
             latent = latent - self.center[:, None, None]
-        return torch.round(latent * gain)[0].to(torch.int32)
+        scaled = (latent * gain)[0]
+        whole = torch.round(scaled) if self.rounding == 0.5 else torch.copysign((scaled.abs() + self.rounding).floor(), scaled)
+        return whole.to(torch.int32)
 
     @torch.no_grad()
     def reconstruct(self, symbols: Tensor, quality: float) -> Tensor:
@@ -105,8 +115,9 @@ class LatentCoder(GainedCoder):
         tabled: bool = True,
         spread: float = 4.0,
         centred: bool = False,
+        rounding: float = 0.5,
     ) -> None:
-        super().__init__(encoder, decoder, channels, rates, spread=spread, centred=centred)
+        super().__init__(encoder, decoder, channels, rates, spread=spread, centred=centred, rounding=rounding)
         self.density = FactorisedDensity(channels)
         self.tabled = tabled
         if tabled:
@@ -175,3 +186,10 @@ def tables_of(frequencies: Tensor, offset: Tensor, length: Tensor) -> Tables:
     longest = int(length.max())
     cdf = torch.cumsum(frequencies[:, :longest].to(torch.int32) & (TOTAL - 1), 1, dtype=torch.int32)
     return Tables(torch.nn.functional.pad(cdf, (1, 0)), offset.to(torch.int32), length.to(torch.int32))
+
+
+def joined(first: Tables, then: Tables) -> Tables:
+    """The tables of both latents' channels, one after the other."""
+    longest = max(first.cdf.shape[1], then.cdf.shape[1])
+    cdf = torch.cat([torch.nn.functional.pad(each.cdf, (0, longest - each.cdf.shape[1]), value=TOTAL) for each in (first, then)])
+    return Tables(cdf, torch.cat((first.offset, then.offset)), torch.cat((first.length, then.length)))

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ..errors import ShapeError, UsageError
 from ..layers.density import Tables
-from ..layers.latent_coder import LatentCoder, Quantise
+from ..layers.latent_coder import LatentCoder, Quantise, joined
 from ..layers.latent_contexts import LatentContexts
 from ..layers.rdn import ResidualDenseNetwork
 from ..layers.warp import backward_warp
@@ -36,6 +36,8 @@ LATENT_CELL = 16
 RATES = 8
 #: Coefficients of a block's residual, of 64, in grey and on either axis of colour; channels of the blur residual's latent.
 _COMPACT_RESIDUAL, _COMPACT_BLUR = (26, 3), 48
+#: And with those that go past the networks (`detail`).
+_COMPACT_DETAIL = (64, 16)
 
 
 class Coded(NamedTuple):
@@ -60,7 +62,10 @@ class Bvc(nn.Module):
     published. `venet` False: no enhancement of its own, x^ = B; whoever encodes sharpens before, with a network of their choice,
     which no decoder has to know. Ablations (second paper, section 5): `blur_coding` False leaves AE_blur out, x^ = B + VENet(B);
     `refine` False leaves FRNet out. `contexts`, of the compact size: integers are coded by tables that what was decoded before
-    chooses (`contexts()`), in place of one for each channel (`tables()`). Raises `UsageError` for hyper-parameters that can't work.
+    chooses (`contexts()`), in place of one for each channel (`tables()`). `detail`, of the compact size: the fine coefficients of a
+    residual that its coder hasn't are coded as they are, so that high qualities keep them.
+
+    Raises `UsageError` for hyper-parameters that can't work.
     """
 
     #: Sides of frames are multiples of this.
@@ -76,19 +81,21 @@ class Bvc(nn.Module):
         refine: bool = True,
         venet: bool = True,
         contexts: bool = False,
+        detail: bool = False,
     ) -> None:
         super().__init__()
         if size not in ("compact", "paper") or rates < 1:
             raise UsageError(f"BVC can't have size {size!r} with {rates} rates", hint="Sizes: compact, paper; rates 1 or more.")
-        if contexts and size != "compact":
-            raise UsageError("only the compact BVC is coded by contexts", hint="Leave contexts out.")
+        if (contexts or detail) and size != "compact":
+            raise UsageError("only the compact BVC is coded by contexts or with detail", hint="Leave contexts and detail out.")
         self.size, self.rates = size, rates
         self.venet: nn.Module | None = None
         self.blur_coder: LatentCoder | None = None
         self.frnet: nn.Module | None = None
+        self.detail_coder: LatentCoder | None = None
         self._contexts = contexts
         if size == "compact":
-            self._build_compact(rates, blur_coding, refine, venet)
+            self._build_compact(rates, blur_coding, refine, venet, detail)
         else:
             self._build_paper(rates, blur_coding, refine, venet)
         self.traits = Traits(
@@ -102,7 +109,7 @@ class Bvc(nn.Module):
             paper="Argaw, Kim, Kweon: Blurry Video Compression, WACV 2024",
         )
 
-    def _build_compact(self, rates: int, blur_coding: bool, refine: bool, venet: bool) -> None:
+    def _build_compact(self, rates: int, blur_coding: bool, refine: bool, venet: bool, detail: bool) -> None:
         parts = bvc_compact
         self.borrowed = {"flow.network": "compactinterp-x2"}
         if venet:
@@ -116,10 +123,12 @@ class Bvc(nn.Module):
         self.motion_coder = parts.motion_coder(rates, self._contexts)
         self.mcnet: nn.Module = parts.CellCompensation()
         self.residual_coder = parts.residual_coder(*_COMPACT_RESIDUAL, rates, self._contexts)
+        if detail:
+            self.detail_coder = parts.detail_coder(_COMPACT_RESIDUAL, *_COMPACT_DETAIL, rates, self._contexts)
         if self._contexts:
             # The means of both of motion's components are worth predicting; blocks of 8x8 pixels lie two by two in a place.
             self.motion_contexts = LatentContexts(self.motion_coder.channels, fold=1, leading=2)
-            self.residual_contexts = LatentContexts(self.residual_coder.channels // 4, fold=2, leading=0)
+            self.residual_contexts = LatentContexts(self._residual_channels // 4, fold=2, leading=0)
 
     def _build_paper(self, rates: int, blur_coding: bool, refine: bool, venet: bool) -> None:
         parts, channels = bvc_paper, bvc_paper.CHANNELS
@@ -141,7 +150,11 @@ class Bvc(nn.Module):
         if height < 1 or width < 1 or height % self.multiple or width % self.multiple:
             raise ShapeError(f"BVC wants frames of multiples of {self.multiple} pixels, not {width}x{height}")
         grid = (height // LATENT_CELL, width // LATENT_CELL)
-        return (self.motion_coder.channels, *grid), (self.residual_coder.channels, *grid)
+        return (self.motion_coder.channels, *grid), (self._residual_channels, *grid)
+
+    @property
+    def _residual_channels(self) -> int:
+        return self.residual_coder.channels + (0 if self.detail_coder is None else self.detail_coder.channels)
 
     @property
     def enhances(self) -> bool:
@@ -168,8 +181,13 @@ class Bvc(nn.Module):
         way = self._decoding(reference.device)
         predicted = way.predicted(way.motion(motion, quality), reference)
         wanted = enhanced if keep is None else _laid_out(keep)
-        residual = self.residual_coder.quantise(wanted - way.pictured(predicted), quality)
-        return Coded(motion, residual, way.decoded(predicted, way.residual(residual, quality)))
+        missing = wanted - way.pictured(predicted)
+        residual = self.residual_coder.quantise(missing, quality)
+        found = way.residual(residual, quality)
+        if self.detail_coder is not None:
+            detail = self.detail_coder.quantise(missing - way.pictured(found), quality)
+            found, residual = way.detailed(found, detail, quality), torch.cat((residual, detail))
+        return Coded(motion, residual, way.decoded(predicted, found))
 
     @torch.no_grad()
     def decode(self, motion: Tensor, residual: Tensor, reference: Tensor, quality: float) -> Tensor:
@@ -184,7 +202,9 @@ class Bvc(nn.Module):
     def expand(self, motion: Tensor, residual: Tensor, quality: float) -> Expanded:
         """The part of `decode` that needs no reference, and so can run beside `compose` of the frame before."""
         way = self._decoding(motion.device)
-        return Expanded(way.motion(motion, quality), way.residual(residual, quality))
+        coarse, detail = residual.split((self.residual_coder.channels, len(residual) - self.residual_coder.channels))
+        found = way.residual(coarse, quality)
+        return Expanded(way.motion(motion, quality), way.detailed(found, detail, quality) if len(detail) else found)
 
     @torch.no_grad()
     def compose(self, expanded: Expanded, reference: Tensor) -> Tensor:
@@ -202,12 +222,16 @@ class Bvc(nn.Module):
         Raises `UsageError` for a network with `contexts`, which has none."""
         if self._contexts:
             raise UsageError("this network has no tables by channel", hint="Its tables are those of contexts().")
-        return self.motion_coder.tables(quality), self.residual_coder.tables(quality)
+        residual = self.residual_coder.tables(quality)
+        if self.detail_coder is not None:
+            residual = joined(residual, self.detail_coder.tables(quality))
+        return self.motion_coder.tables(quality), residual
 
     def update_tables(self) -> None:
         """Make the integer tables of the densities as they are: after training, before weights are written."""
-        self.motion_coder.update_tables()
-        self.residual_coder.update_tables()
+        for coder in (self.motion_coder, self.residual_coder, self.detail_coder):
+            if coder is not None:
+                coder.update_tables()
 
     # The parts, differentiable, for training.
 
@@ -239,11 +263,21 @@ class Bvc(nn.Module):
         """x- (Eq. 8)."""
         return self.mcnet(warped, reference, flow).float()
 
+    def residual(
+        self, missing: Tensor, quality: Tensor, how: Quantise, noise: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What is decoded of x^ - x- (N, 3, H, W), and its bits by sample (N,)."""
+        found, bits = self.residual_coder(missing, quality, how, noise)
+        if self.detail_coder is None:
+            return found, bits
+        detail, more = self.detail_coder(missing - found.float(), quality, how, noise)
+        return found + detail, bits + more
+
     # What encoder and decoder share.
 
     def _decoding(self, device: torch.device) -> Decoding:
         if isinstance(self.mcnet, bvc_compact.CellCompensation) and device.type == "cpu":
-            return OnCells(self.motion_coder, self.residual_coder, self.mcnet)
+            return OnCells(self.motion_coder, self.residual_coder, self.mcnet, self.detail_coder)
         return _AsModules(self)
 
     def _check(self, *frames: Tensor) -> None:
@@ -264,6 +298,10 @@ class _AsModules:
 
     def residual(self, symbols: Tensor, quality: float) -> Tensor:
         return self._network.residual_coder.reconstruct(symbols, quality)
+
+    def detailed(self, residual: Tensor, symbols: Tensor, quality: float) -> Tensor:
+        assert self._network.detail_coder is not None
+        return residual + self._network.detail_coder.reconstruct(symbols, quality)
 
     def predicted(self, motion: Motion, reference: Tensor) -> Tensor:
         reference = _laid_out(reference)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers.block_transform import Analysis, Synthesis, color_basis, field_basis
+from ..layers.block_transform import Analysis, Synthesis, color_basis, field_basis, rest_of_color_basis
 from ..layers.fused import conv_add, conv_relu
 from ..layers.gdn import GDN
 from ..layers.latent_coder import LatentCoder
@@ -34,6 +34,8 @@ _BLOCK = 8
 #: Steps of the quantiser, before training, at the middle quality: in a residual's range and in a pixel of flow's coefficient;
 #: and the ratio of the coarsest to the finest.
 _RESIDUAL_STEPS, _FLOW_STEPS, _SPREAD = 255 / 24, 1.0, 5.0
+#: Most of the fine coefficients are 0, and one that is hardly more than half a step costs more bits than it is worth.
+_DETAIL_ROUNDING = 1 / 3
 _CELL_CHANNELS = 3 * CELL * CELL
 
 
@@ -184,6 +186,17 @@ def residual_coder(grey: int, color: int, rates: int, contexts: bool = False) ->
     encoder = nn.Sequential(Analysis(basis, _RESIDUAL_STEPS), _Cells(2), Block(channels))
     decoder = nn.Sequential(Block(channels), nn.PixelShuffle(2), Synthesis(basis, _RESIDUAL_STEPS), Deblocking())
     return LatentCoder(encoder, decoder, channels, rates, tabled=not contexts, spread=_SPREAD, centred=contexts)
+
+
+def detail_coder(kept: tuple[int, int], grey: int, color: int, rates: int, contexts: bool = False) -> LatentCoder:
+    """For what a residual coder of `kept` coefficients misses of its input, in the coefficients that it hasn't: a transform without
+    a network, so that high qualities lose nothing. Its latent goes behind that coder's, in the same blocks."""
+    basis = rest_of_color_basis(_BLOCK, kept, grey, color)
+    encoder = nn.Sequential(Analysis(basis, _RESIDUAL_STEPS), _Cells(2))
+    decoder = nn.Sequential(nn.PixelShuffle(2), Synthesis(basis, _RESIDUAL_STEPS, bias=False))
+    return LatentCoder(
+        encoder, decoder, 4 * len(basis), rates, tabled=not contexts, spread=_SPREAD, rounding=_DETAIL_ROUNDING
+    )
 
 
 def motion_coder(rates: int, contexts: bool = False) -> LatentCoder:

@@ -43,6 +43,10 @@ class Decoding(Protocol):
         """Of a frame's integers (C, h, w)."""
         ...
 
+    def detailed(self, residual: Tensor, symbols: Tensor, quality: float) -> Tensor:
+        """A residual, which may be overwritten, with what the integers (C, h, w) of the fine coefficients add."""
+        ...
+
     def predicted(self, motion: Motion, reference: Tensor) -> Tensor:
         """x- of Eq. 8, from the frame decoded before, (1, 3, H, W)."""
         ...
@@ -62,8 +66,15 @@ class OnCells:
     weights are permuted at each call, which costs nothing beside the layers. The same numbers as the modules', rounded differently.
     """
 
-    def __init__(self, motion_coder: LatentCoder, residual_coder: LatentCoder, mcnet: CellCompensation) -> None:
+    def __init__(
+        self,
+        motion_coder: LatentCoder,
+        residual_coder: LatentCoder,
+        mcnet: CellCompensation,
+        detail_coder: LatentCoder | None = None,
+    ) -> None:
         self._motion_coder, self._residual_coder, self._mcnet = motion_coder, residual_coder, mcnet
+        self._detail_coder = detail_coder
 
     def motion(self, symbols: Tensor, quality: float) -> Motion:
         flow = self._motion_coder.reconstruct(symbols, quality)
@@ -74,6 +85,12 @@ class OnCells:
         latent = block(self._residual_coder.dequantised(symbols, quality))
         cells = _synthesised(cast(Synthesis, synthesis), F.pixel_shuffle(latent, 2))
         return _deblocked(cast(Deblocking, deblocking), cells)
+
+    def detailed(self, residual: Tensor, symbols: Tensor, quality: float) -> Tensor:
+        assert self._detail_coder is not None
+        shuffle, synthesis = cast(Iterable[nn.Module], self._detail_coder.decoder)
+        latent = shuffle(self._detail_coder.dequantised(symbols, quality))
+        return residual.add_(_synthesised(cast(Synthesis, synthesis), latent))
 
     def predicted(self, motion: Motion, reference: Tensor) -> Tensor:
         assert motion.taps is not None
@@ -94,8 +111,8 @@ class OnCells:
 def _synthesised(synthesis: Synthesis, latent: Tensor) -> Tensor:
     """Cells (N, 48, 2h, 2w) of coefficients (N, C, h, w) of blocks of 2x2 cells."""
     order = torch.arange(_COLORS * 4 * CELL * CELL).view(_COLORS, 2, CELL, 2, CELL).permute(1, 3, 2, 4, 0).flatten()
-    weight, bias = synthesis.expand.weight.flatten(1)[order], cast(Tensor, synthesis.expand.bias)[order]
-    return _spread(F.linear(latent.permute(0, 2, 3, 1), weight / synthesis.gain, bias / synthesis.gain))
+    weight, bias = synthesis.expand.weight.flatten(1)[order] / synthesis.gain, synthesis.expand.bias
+    return _spread(F.linear(latent.permute(0, 2, 3, 1), weight, None if bias is None else bias[order] / synthesis.gain))
 
 
 def _deblocked(deblocking: Deblocking, cells: Tensor) -> Tensor:

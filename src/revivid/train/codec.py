@@ -246,7 +246,7 @@ class Steps:
         else:
             decoded = network.compensated(decoded, reference, flow.float())
             if self.phase != "compensation":
-                residual, residual_bits = network.residual_coder(target - decoded, quality, how, self.noise)
+                residual, residual_bits = network.residual(target - decoded, quality, how, self.noise)
                 terms["R_q"] = residual_bits / self.pixels
                 rate, decoded = rate + terms["R_q"], decoded + residual.float()
             whole = self.codec.distortion == "ms-ssim" and self.phase != "compensation"
