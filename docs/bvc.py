@@ -38,7 +38,7 @@ MODULES = {
     "E_flow": ("encoder", "cosine transform of 4x4 cells, a residual block, 32 channels", "3x3 to a sixteenth, 128 channels"),
     "D_flow": ("decoder", "mirrored", "mirrored"),
     "MCNet": ("decoder", "on cells and half as fine, 32 and 64 channels", "residual U-Net, 64 channels"),
-    "E_res": ("encoder", "cosine transforms of blocks of 8x8, 384 channels, a residual block on 128 of them", "5x5 to a sixteenth, 128 channels"),
+    "E_res": ("encoder", "cosine transforms of 8x8, 384 channels, 128 in a residual block", "5x5 to a sixteenth, 128 channels"),
     "D_res": ("decoder", "mirrored, and deblocking on cells", "mirrored"),
     "densities": ("both", "of blur, motion and residual", "of blur, motion and residual"),
     "gains": ("both", "8 qualities", "none: a network per rate"),

@@ -253,6 +253,22 @@ def test_a_version_that_is_not_the_models_is_refused(pair: tuple[Bvc, Bvc, list[
         Decoder(model, dataclasses.replace(header, contexts=not model.contexts), "it")
 
 
+def test_detail_gets_contexts_too() -> None:
+    torch.manual_seed(0)
+    hyper: dict[str, object] = {"size": "compact", "venet": False, "detail": True}
+    plain = networks.build("bvc", **hyper)
+    assert isinstance(plain, Bvc)
+    clip = [torch.rand(1, 3, 64, 64) for _ in range(3)]
+    made = contexts.with_contexts(plain.eval(), hyper, [clip])
+    coded = contexts.code(made, clip, 4.0)
+    contexts.fit(made, [coded])
+    coder = Model("", b"", made).coder(64, 64, 4.0)
+    writing, reading = coder.group(), coder.group()
+    for motion, residual in zip(coded.motion, coded.residual, strict=True):
+        back = reading.decode(writing.encode(motion, residual))
+        assert all(np.array_equal(a, b) for a, b in zip(back, (motion, residual), strict=True))
+
+
 def test_training_sees_what_decoding_makes() -> None:
     coder = residual_coder(4, 1, 8, contexts=True)
     coder.center.uniform_(-2, 2)

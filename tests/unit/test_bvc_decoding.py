@@ -74,7 +74,9 @@ def test_cells_give_what_the_modules_give(coded: Any) -> None:
         for way in ways:
             predicted = way.predicted(way.motion(frame.motion, QUALITY), reference)
             shown = way.pictured(predicted).clone()
-            made.append((shown, way.decoded(predicted, way.residual(frame.residual, QUALITY))))
+            coarse, fine = frame.residual.split([coder.channels for coder in (network.residual_coder, network.detail_coder)])
+            residual = way.detailed(way.residual(coarse, QUALITY), fine, QUALITY)
+            made.append((shown, way.decoded(predicted, residual)))
     assert type(ways[0]) is not type(ways[1])
     for ours, theirs in zip(*made, strict=True):
         assert (ours - theirs).abs().max() < 1e-4

@@ -143,8 +143,8 @@ def _mean_residual(network: Bvc, clips: Sequence[Sequence[Tensor]]) -> Tensor:
     coder, total = network.residual_coder, torch.zeros(network.residual_coder.channels)
     gain = coder.gains(torch.tensor([middle]))[0].flatten()
     for clip in clips:
-        coded = code(network, clip[:3], middle)
-        total += torch.stack([torch.from_numpy(one).float().mean((1, 2)) for one in coded.residual]).mean(0) / gain
+        coarse = [torch.from_numpy(one[: coder.channels]).float() for one in code(network, clip[:3], middle).residual]
+        total += torch.stack([one.mean((1, 2)) for one in coarse]).mean(0) / gain
     mean = total / len(clips)
     # What is nearly centred stays as it is.
     return torch.where(mean.abs() * gain > 0.25, mean, 0.0)
