@@ -38,6 +38,10 @@ def test_packaged_weights(name):
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in module.parameters())
 
 
+def test_all_weights_together_stay_small():
+    assert sum(path.stat().st_size for path in embedded.folder().glob("*.safetensors")) <= 12_000_000
+
+
 def test_the_restorers_are_in_the_package():
     assert {"compactsr-x2", "compactsr-x4", "lumasr-x2", "lumasr-x4", "lumasr-x4-hq"} <= set(embedded.names())
 

@@ -26,7 +26,7 @@ from .stage import Conditions
 #: Noise from which denoising is worth it, in 8-bit code values of luma. The finest texture of 18 clean clips measures up to 5.5;
 #: weaker noise is left with it.
 NOISY = 6.0
-#: Deblurring that changes frames to less than this PSNR in dB of themselves is for blurry ones: of sharp clips the worst is at 44.9
+#: Deblurring that changes frames to less than this PSNR in dB of themselves is for blurry ones: of sharp clips the worst is at 46.2
 #: (results/quality.json, `sharp`). Mild blur is left with them, and some of what a strong encoder hides.
 BLURRY = 39.0
 #: Rows (columns, where they are fewer) up to which a video is enlarged, and how much.
