@@ -43,7 +43,8 @@ TASKS = {
         "`restore --auto` looks at the video and chooses stages; it should never leave it worse. `auto` stands beside each stage\n"
         "by itself, and the baseline is the input (at 1/4: bicubic). Inputs: as it is; coded by x265 `medium`; white noise of\n"
         "sigma 15 in the YUV planes; motion blur as above; several of them; a quarter of each side, where alone anything is\n"
-        "enlarged. Noise left: its estimate, without looking at the truth, in brackets that of the input.",
+        "enlarged. Without looking at the truth, less is better: noise left, its estimate, in brackets that of the input, and NIQE\n"
+        "(Mittal et al. 2013, fitted to this project's training photographs), against that of the input.",
     ),
 }
 
@@ -121,6 +122,10 @@ def _cells(name: str, figures: dict[str, Any], arm: str, value: dict[str, Any]) 
         cells["VMAF"] = f"{gain['vmaf']:+.1f}"
     if "noise" in value["mean"]:
         cells["noise left"] = f"{value['mean']['noise']:.1f} ({figures['arms'][against]['mean']['noise']:.1f})"
+    if "niqe" in gain:
+        niqe = gain["niqe"]
+        cells["NIQE"] = f"{niqe['mean']:+.2f}"
+        cells["NIQE no higher"] = f"{niqe['no_rise']:.0%} (worst {niqe['worst']['clip']} {niqe['worst']['niqe']:+.2f})"
     cells |= {"better": f"{gain['improved']:.0%}", "worst clip": f"{worst['clip']} {worst['psnr_y']:+.2f} dB"}
     if len(value["gains"]) > 1:
         cells |= {f"over {other}": f"{value['gains'][other]:+.2f} dB" for other in sorted(value["gains"])}

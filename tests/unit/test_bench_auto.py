@@ -96,5 +96,7 @@ def test_a_run_tells_what_is_left_of_noise(tmp_path: Path, monkeypatch: pytest.M
     noisy, clean = settings["yuv 15"]["arms"], settings["clean"]["arms"]["auto"]
     assert noisy["input"]["mean"]["noise"] == pytest.approx(15, rel=0.2)
     assert noisy["auto"]["gain"]["psnr_y"] == 0
+    assert noisy["input"]["mean"]["niqe"] == noisy["auto"]["mean"]["niqe"] != clean["mean"]["niqe"]
+    assert noisy["auto"]["gain"]["niqe"] == {"mean": 0, "no_rise": 1, "worst": {"clip": "one", "niqe": 0}}
     assert clean["worst"]["psnr_y"] == 100
     assert "gain" not in clean

@@ -248,6 +248,14 @@ def test_summary() -> None:
     assert net["gains"] == {"weak": 1.75, "strong": 0.75}
 
 
+def test_summary_of_what_needs_no_truth() -> None:
+    def natural(*niqe: float) -> dict[str, dict[str, float]]:
+        return {name: {**scores, "niqe": value} for (name, scores), value in zip(clips(30, 32).items(), niqe, strict=True)}
+
+    gain = summarise({"input": natural(5, 6)}, {"net": natural(4, 6.5)})["arms"]["net"]["gain"]
+    assert gain["niqe"] == {"mean": -0.25, "no_rise": 0.5, "worst": {"clip": "b", "niqe": 0.5}}
+
+
 def test_summary_without_a_baseline() -> None:
     found = summarise({}, {"net": clips(50, 46)})
     assert found["arms"]["net"]["worst"] == {"clip": "b", "psnr_y": 46}

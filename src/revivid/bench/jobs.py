@@ -15,11 +15,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ..restoration.noise_level import luma_noise
 from . import blur
 from .arms import Arm
 from .masters import Source, read_source
-from .scores import score, score_table
+from .scores import WITHOUT_TRUTH, score, score_blindly, score_table
 from .settings import Sample, Setting
 from .store import Store
 from .table_tasks import any_task
@@ -62,7 +61,8 @@ class Job:
     def scores(self, store: Store, arm: Arm) -> dict[str, float] | None:
         """What is known of an arm; None where something that is wanted is not."""
         found = store.get(self.key(arm))
-        wanted = {"vmaf": self.with_vmaf, "ms_ssim_y": self.with_ms_ssim}
+        blind = bool(any_task(self.task).setting(self.setting).stages)
+        wanted = {"vmaf": self.with_vmaf, "ms_ssim_y": self.with_ms_ssim, **dict.fromkeys(WITHOUT_TRUTH, blind)}
         if found is None or any(asked and metric not in found for metric, asked in wanted.items()):
             return None
         return {metric: value for metric, value in found.items() if value is not None}
@@ -88,10 +88,10 @@ def measure(job: Job) -> float:
         rate = {} if sample.bytes is None else {"bpp": 8 * sample.bytes / sample.truth.planes[0].size}
         if job.table and sample.bytes is not None:
             rate["kbps"] = 8e-3 * sample.bytes / float(sum(sample.given.durations))
-        left = {"noise": luma_noise(answer)} if setting.stages else {}
+        blind = score_blindly(answer) if setting.stages else {}
         # None where frames are too small, so that it isn't tried again.
         small = {"ms_ssim_y": None} if job.with_ms_ssim and "ms_ssim_y" not in value else {}
-        store.put(job.key(arm), {**value, **left, **small, **rate, "frames": len(seen.truth)})
+        store.put(job.key(arm), {**value, **blind, **small, **rate, "frames": len(seen.truth)})
     return perf_counter() - begin
 
 

@@ -13,14 +13,16 @@ import torch
 from ..color import rgb_8bit
 from ..errors import ShapeError
 from ..metrics.frame import measure
+from ..metrics.niqe import BLOCK, niqe
 from ..metrics.pixel import MS_SSIM_MIN_SIDE, ms_ssim, psnr, psnr_from_mse, ssim, ssim_and_ms_ssim
 from ..metrics.vmaf import vmaf
+from ..restoration.noise_level import luma_noise
 from ..types import Clip
 
 #: Metric -> (its name for people, digits that mean something); more is better in all of them.
 METRICS = {"psnr_y": ("PSNR-Y", 3), "ssim_y": ("SSIM-Y", 4), "ms_ssim_y": ("MS-SSIM-Y", 4), "vmaf": ("VMAF", 2)}
 #: What is told without the truth, where a task compares choices: -> (its name for people, digits); less is better.
-WITHOUT_TRUTH = {"noise": ("noise left", 2)}
+WITHOUT_TRUTH = {"noise": ("noise left", 2), "niqe": ("NIQE", 2)}
 #: Those of `score_table`, in the order of the papers' columns, with the digits that mean something.
 TABLE_METRICS = {
     "psnr": ("PSNR", 2), "ssim": ("SSIM", 4), "ms_ssim": ("MS-SSIM", 4), "psnr_y": ("PSNR-Y", 2), "ssim_y": ("SSIM-Y", 4),
@@ -51,6 +53,12 @@ def score(truth: Clip, answer: Clip, *, with_vmaf: bool = False, with_ssim: bool
     if with_vmaf:
         scores["vmaf"] = fmean(vmaf(truth, answer))
     return scores
+
+
+def score_blindly(answer: Clip) -> dict[str, float | None]:
+    """What is told without the truth; None for NIQE of small or flat frames."""
+    seen = niqe(answer) if min(answer.width, answer.height) >= BLOCK else None
+    return {"noise": luma_noise(answer), "niqe": seen}
 
 
 def score_coded(truth: Clip, answer: Clip) -> dict[str, float]:

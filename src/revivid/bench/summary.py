@@ -49,10 +49,23 @@ def _gain(clips: Mapping[str, Mapping[str, float]], baseline: Mapping[str, Mappi
     common = [metric for metric in METRICS if all(metric in value for value in (*clips.values(), *baseline.values()))]
     psnr = {clip: value["psnr_y"] - baseline[clip]["psnr_y"] for clip, value in clips.items()}
     worst = min(psnr, key=lambda clip: psnr[clip])
+    blind = [metric for metric in WITHOUT_TRUTH if all(metric in value for value in (*clips.values(), *baseline.values()))]
     return {
         **{metric: _difference(clips, baseline, metric) for metric in common},
         "improved": round(fmean(value > 0 for value in psnr.values()), 3),
         "worst": {"clip": worst, "psnr_y": round(psnr[worst], 3)},
+        **{metric: _rise(clips, baseline, metric) for metric in blind},
+    }
+
+
+def _rise(clips: Mapping[str, Mapping[str, float]], baseline: Mapping[str, Mapping[str, float]], metric: str) -> dict[str, Any]:
+    """How much more there is of what less is better of: the mean, the share of clips without any rise, and the worst clip."""
+    rise = {clip: _rounded(metric, value[metric] - baseline[clip][metric]) for clip, value in clips.items()}
+    worst = max(rise, key=lambda clip: rise[clip])
+    return {
+        "mean": _difference(clips, baseline, metric),
+        "no_rise": round(fmean(value <= 0 for value in rise.values()), 3),
+        "worst": {"clip": worst, metric: rise[worst]},
     }
 
 
