@@ -43,8 +43,8 @@ TASKS = {
         "`restore --auto` looks at the video and chooses stages; it should never leave it worse. `auto` stands beside each stage\n"
         "by itself, and the baseline is the input (at 1/4: bicubic). Inputs: as it is; coded by x265 `medium`; white noise of\n"
         "sigma 15 in the YUV planes; motion blur as above; several of them; a quarter of each side, where alone anything is\n"
-        "enlarged. Without looking at the truth, less is better: noise left, its estimate, in brackets that of the input, and NIQE\n"
-        "(Mittal et al. 2013, fitted to this project's training photographs), against that of the input.",
+        "enlarged. Without looking at the truth, less is better: noise left, its estimate, in brackets that of the input, and\n"
+        "NIQE (Mittal et al. 2013, fitted to this project's training photographs), against that of the input.",
     ),
 }
 

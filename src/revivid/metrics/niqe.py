@@ -1,10 +1,10 @@
 """NIQE: how natural video looks, without a reference (Mittal, Soundararajan, Bovik, "Making a 'Completely Blind' Image Quality
 Analyzer", IEEE Signal Processing Letters 2013).
 
-    luma -> normalised by local mean and contrast -> 36 numbers of each block -> Gaussian over blocks <- distance -> that of photographs
+    luma -> normalised by local mean and contrast -> 36 numbers a block -> Gaussian over blocks <- distance -> that of photographs
 
-The numbers describe the distributions of normalised samples and of products of neighbours, at two scales. 0 is what sharp photographs
-look like; blur, noise, blocks and invented texture all lead away from there. Less is better, and a few tenths mean little.
+The numbers describe the distributions of normalised samples and of products of neighbours, at two scales. 0 is what sharp
+photographs look like; blur, noise, blocks and invented texture all lead away from there. Less is better, and tenths mean little.
 The photographs are this project's own (`bench/niqe.py`), so figures of other implementations lie on another scale.
 """
 
@@ -40,7 +40,8 @@ def niqe(clip: Clip) -> float | None:
 
     Raises `ShapeError` for frames of less than 96 pixels a side.
     """
-    found = np.concatenate([features(torch.from_numpy(luma.astype(np.float32)) * (255 / clip.color.peak)) for luma in clip.planes[0]])
+    frames = (torch.from_numpy(luma.astype(np.float32)) * (255 / clip.color.peak) for luma in clip.planes[0])
+    found = np.concatenate([features(luma) for luma in frames])
     if len(found) < 2:
         return None
     mean, covariance = _model()
@@ -97,7 +98,7 @@ def _described(blocks: Tensor) -> np.ndarray:
 
 
 def _asymmetric(samples: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """An asymmetric generalised Gaussian fitted to each of (n, h, w) by its moments: shape, left and right scale, mean, (n,) each."""
+    """An asymmetric generalised Gaussian fitted to (n, h, w) by moments: shape, left and right scale, mean, (n,) each."""
     flat = samples.flatten(1).double()
     below, above = flat.clamp(max=0), flat.clamp(min=0)
     left, right = (
