@@ -16,8 +16,8 @@ from pathlib import Path
 from revivid.bench.bvc import Options, learned_codec
 from revivid.networks.bvc_cascade import DEBLURRERS
 from revivid.train import loop
-from revivid.train.data import Scene, held_out, load
 from revivid.train.recipe import load_recipe
+from revivid.train.scenes import Scene, files, held_out, load, source_of
 
 #: Scenes that are learnt from, and held out.
 SCENES, HELD_OUT = 40, 2
@@ -46,8 +46,8 @@ RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def scenes_of(folder: Path) -> list[Scene]:
     """A few, spread over the folder, so that they load in seconds."""
-    paths = sorted(folder.glob("*.npz"))
-    kept = [path for path in paths if held_out(path.name.rsplit(".", 2)[0])]
+    paths = files(folder)
+    kept = [path for path in paths if held_out(source_of(path))]
     others = [path for path in paths if path not in kept]
     return load([*others[:: max(len(others) // SCENES, 1)][:SCENES], *kept[:: max(len(kept) // HELD_OUT, 1)][:HELD_OUT]])
 

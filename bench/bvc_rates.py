@@ -27,8 +27,8 @@ from revivid.learned import model
 from revivid.networks.bvc import RATES, Bvc
 from revivid.train.codec import coded, middle
 from revivid.train.codec_losses import MS_SSIM_MIN_SIDE, decibels, ms_ssim_loss, squared
-from revivid.train.data import held_out, load
 from revivid.train.recipe import load_recipe
+from revivid.train.scenes import files, held_out, load, source_of
 
 Point = dict[str, float]
 
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=16)
     parser.add_argument("--out", type=Path, default=Path("results/bvc-rates.json"))
     options = parser.parse_args()
-    kept = [path for path in sorted(options.scenes.glob("*.npz")) if held_out(path.name.rsplit(".", 2)[0])]
+    kept = [path for path in files(options.scenes) if held_out(source_of(path))]
     chosen = kept[:: max(len(kept) // options.count, 1)][: options.count]
     scenes = [middle(load([path])[0], Bvc.multiple)[1] for path in chosen]
     codec, gained = load_recipe("bvc-compact").codec, network_of(options.gained)

@@ -15,8 +15,8 @@ import torch
 
 from revivid.restoration.embedded import load_trained
 from revivid.restoration.ranges import activation_ranges
-from revivid.train.data import load
 from revivid.train.recipe import load_recipe
+from revivid.train.scenes import files, load
 from revivid.train.task import PlanesTask
 from revivid.weights import embedded
 
@@ -31,7 +31,7 @@ def main() -> None:
     torch.manual_seed(0)
     metadata, tensors = embedded.read(arguments.file)
     network = load_trained(arguments.file)
-    paths = sorted(arguments.scenes.glob("*.npz"))[:: arguments.every]
+    paths = files(arguments.scenes)[:: arguments.every]
     task = PlanesTask(load_recipe(metadata.recipe), network, load(paths))
     ranges = activation_ranges(network, task.examples(arguments.batches))
     embedded.write(arguments.file, replace(metadata, ranges=ranges), tensors)

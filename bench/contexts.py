@@ -18,7 +18,7 @@ from revivid.evaluation.machine import describe_machine
 from revivid.learned.model import Model
 from revivid.networks.bvc import LATENT_CELL, Bvc
 from revivid.train import contexts
-from revivid.train.data import Scene, held_out, load
+from revivid.train.scenes import Scene, files, held_out, load
 from revivid.weights import embedded
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results/contexts.json"))
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    scenes = load(sorted(options.scenes.glob("*.npz")))
+    scenes = load(files(options.scenes))
     path = Path(options.weights)
     metadata, state = embedded.read(path) if path.suffix else embedded.load(options.weights)
     before = networks.build("bvc", **metadata.hyperparameters)

@@ -25,7 +25,7 @@ from revivid.metrics.bd import bd_quality
 from revivid.networks.bvc import RATES, Bvc
 from revivid.train import contexts
 from revivid.train.codec_losses import decibels
-from revivid.train.data import Scene, held_out, load
+from revivid.train.scenes import Scene, files, held_out, load
 from revivid.weights import embedded
 
 #: Coefficients whose steps the fine ones take over, and the quality whose steps motion has at all.
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results/detail.json"))
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    scenes = load(sorted(options.scenes.glob("*.npz")))
+    scenes = load(files(options.scenes))
     metadata, state = embedded.read(options.weights)
     before = networks.build("bvc", **metadata.hyperparameters)
     before.load_state_dict(state)

@@ -23,7 +23,7 @@ from torch import Tensor
 from revivid import networks
 from revivid.networks.kernelnet import KernelNet
 from revivid.networks.registered import BORROWED
-from revivid.train.data import Scene, load
+from revivid.train.scenes import Scene, files, load
 from revivid.weights import embedded
 
 #: CRFs of one row.
@@ -71,7 +71,7 @@ def measure(folder: Path, name: str, every: int) -> dict[str, Any]:
     for part, weights in BORROWED.items():
         network.get_submodule(part).load_state_dict(embedded.load(weights)[1])
     rows: dict[str, list[Normal]] = defaultdict(list)
-    for path in sorted(folder.glob("*.npz"))[::every]:
+    for path in files(folder)[::every]:
         (scene,) = load([path])
         if len(scene.truth[0]) > 2 * network.reach:
             for strength, equations in equations_of(network, scene):

@@ -19,7 +19,7 @@ from revivid.codecs.loop import LoopSettings, encode_decode
 from revivid.metrics.bd import bd_quality
 from revivid.restoration.own import Own
 from revivid.restoration.stage import Conditions
-from revivid.train.data import Scene, held_out, load
+from revivid.train.scenes import Scene, files, held_out, load, source_of
 from revivid.types import Clip, ColorSpec
 
 CRFS = (22, 27, 32, 37)
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=16)
     parser.add_argument("--out", type=Path, default=Path("results/places.json"))
     options = parser.parse_args()
-    paths = [path for path in sorted(options.scenes.glob("*.npz")) if held_out(path.name.rsplit(".", 2)[0])]
+    paths = [path for path in files(options.scenes) if held_out(source_of(path))]
     chosen = [paths[k] for k in np.random.default_rng(3).permutation(len(paths))[: options.count]]
     found = {path.stem: measured(load([path])[0]) for path in chosen}
     options.out.write_text(json.dumps({"crfs": CRFS, "scenes": found}, indent=1) + "\n", encoding="utf-8")

@@ -21,7 +21,7 @@ from revivid.networks.bvc import Bvc
 from revivid.networks.bvc_compact import CellFlow, enlarge_flow
 from revivid.train.codec import middle
 from revivid.train.codec_losses import decibels
-from revivid.train.data import held_out, load
+from revivid.train.scenes import files, held_out, load, source_of
 from revivid.weights import embedded
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     options = parser.parse_args()
     flow = CellFlow().eval()
     flow.network.load_state_dict(embedded.load("compactinterp-x2")[1])
-    kept = [path for path in sorted(options.scenes.glob("*.npz")) if held_out(path.name.rsplit(".", 2)[0])]
+    kept = [path for path in files(options.scenes) if held_out(source_of(path))]
     chosen = kept[:: max(len(kept) // options.count, 1)][: options.count]
     levels = [measured(flow, middle(load([path])[0], Bvc.multiple)[1]) for path in chosen]
     result = {

@@ -18,7 +18,7 @@ from revivid.train import loop, recipe
 from revivid.train.codec import CodecBatch, CodecTask
 from revivid.train.codec_losses import context_aware, context_weights, ms_ssim_loss
 from revivid.train.codec_settings import CodecSettings, step_decay
-from revivid.train.data import Scene, held_out
+from revivid.train.scenes import Scene, held_out
 from revivid.weights import embedded
 
 RECIPE = """

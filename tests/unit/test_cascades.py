@@ -13,7 +13,7 @@ from revivid import networks
 from revivid.errors import UsageError
 from revivid.train import loop, recipe
 from revivid.train.cascade import CascadeTask
-from revivid.train.data import Scene, held_out
+from revivid.train.scenes import Scene, held_out
 from revivid.weights import embedded
 
 TINY = (

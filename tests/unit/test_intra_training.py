@@ -13,8 +13,8 @@ from revivid import networks
 from revivid.color import rgb_to_planes
 from revivid.errors import ShapeError, UsageError
 from revivid.train import recipe
-from revivid.train.data import Scene, held_out
 from revivid.train.intra import PictureTask
+from revivid.train.scenes import Scene, held_out
 from revivid.train.task import task_of
 from revivid.types import ColorSpec
 

@@ -14,9 +14,10 @@ import torch
 from revivid import networks
 from revivid.errors import InputNotReadable, OutputExists, ShapeError, UsageError
 from revivid.train import loop, recipe
-from revivid.train.data import DataSettings, Scene, held_out, load, prepare
+from revivid.train.data import DataSettings, prepare
 from revivid.train.losses import charbonnier
 from revivid.train.patches import Patches
+from revivid.train.scenes import Scene, files, held_out, load
 from revivid.weights import embedded
 
 TINY = """
@@ -93,7 +94,7 @@ def cache(tmp_path_factory, sources, tiny):
 
 
 def test_scenes_are_pairs_of_truth_and_its_compressed_small_version(cache):
-    scenes = load(sorted(cache.glob("*.npz")))
+    scenes = load(files(cache))
     assert {scene.name for scene in scenes} >= {"photo.png", "a.mkv"}
     assert "broken.jpg" not in {scene.name for scene in scenes}
     for scene in scenes:
@@ -109,7 +110,7 @@ def test_scenes_are_pairs_of_truth_and_its_compressed_small_version(cache):
 
 
 def test_prepare_keeps_what_is_there(cache, sources, tiny):
-    before = {path: path.stat().st_mtime_ns for path in cache.glob("*.npz")}
+    before = {path: path.stat().st_mtime_ns for path in files(cache)}
     again = prepare(sources, cache, recipe.load_recipe(tiny).data)
     assert {path: path.stat().st_mtime_ns for path in again} == before
 
@@ -131,7 +132,7 @@ def test_training_learns_and_its_weights_load(tmp_path, sources, tiny, cache):
     assert (metadata.network, metadata.recipe, metadata.iterations) == ("compactsr", "tiny", 20)
     trained = networks.load_published(networks.build("compactsr", **metadata.hyperparameters), tensors)
     untrained = networks.build("compactsr", **metadata.hyperparameters)
-    patches = Patches(load(sorted(cache.glob("*.npz"))), scale=2, size=32, batch=16, candidates=1, seed=9)
+    patches = Patches(load(files(cache)), scale=2, size=32, batch=16, candidates=1, seed=9)
     batch = patches.batch(0)
     with torch.no_grad():
         losses = [charbonnier(net(batch.y, batch.uv, batch.strength)[0], batch.truth_y) for net in (untrained, trained)]
@@ -141,11 +142,11 @@ def test_training_learns_and_its_weights_load(tmp_path, sources, tiny, cache):
 def test_resumed_training_equals_the_uninterrupted_one(tmp_path, sources, tiny, cache):
     whole = loop.run(tiny, sources, tmp_path / "whole", cache=cache)
     plan = recipe.load_recipe(tiny)
-    first = loop.Training(plan, load(sorted(cache.glob("*.npz"))), tmp_path)
+    first = loop.Training(plan, load(files(cache)), tmp_path)
     for _ in range(4):
         first.step()
     first.save()
-    second = loop.Training(plan, load(sorted(cache.glob("*.npz"))), tmp_path)
+    second = loop.Training(plan, load(files(cache)), tmp_path)
     second.restore()
     assert second.iteration == 4
     assert second.finish().read_bytes()[-2000:] == whole.read_bytes()[-2000:]
@@ -167,7 +168,7 @@ def test_two_processes_train_the_network_of_one(tmp_path, sources, tiny, cache):
 
 def test_a_training_is_not_overwritten_nor_mixed_up(tmp_path, sources, tiny, cache):
     out = tmp_path / "out"
-    loop.Training(recipe.load_recipe(tiny), load(sorted(cache.glob("*.npz"))), tmp_path).save()
+    loop.Training(recipe.load_recipe(tiny), load(files(cache)), tmp_path).save()
     out.mkdir()
     (tmp_path / "checkpoint.pt").rename(out / "checkpoint.pt")
     with pytest.raises(OutputExists, match="holds a training"):

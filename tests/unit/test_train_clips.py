@@ -14,7 +14,7 @@ from revivid import networks
 from revivid.errors import MissingWeights, ShapeError, UsageError
 from revivid.train import loop, recipe
 from revivid.train.clips import ClipTask, recompute_activations
-from revivid.train.data import Scene, held_out
+from revivid.train.scenes import Scene, held_out
 from revivid.weights import embedded
 
 VRT = """

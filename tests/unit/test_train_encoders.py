@@ -14,8 +14,9 @@ from revivid.codecs import CODECS
 from revivid.codecs.loop import LoopSettings, encode_decode
 from revivid.errors import UsageError
 from revivid.train import damage
-from revivid.train.data import DataSettings, load, prepare
+from revivid.train.data import DataSettings, prepare
 from revivid.train.recipe import load_recipe
+from revivid.train.scenes import load
 from revivid.types import Clip, ColorSpec
 
 MIXED = DataSettings(

@@ -10,8 +10,9 @@ import torch
 
 from revivid.errors import ShapeError, UsageError
 from revivid.train import loop, recipe
-from revivid.train.data import Scene, held_out, load, prepare
+from revivid.train.data import prepare
 from revivid.train.interpolation import InterpolationTask, Triplets
+from revivid.train.scenes import Scene, held_out, load
 from revivid.weights import embedded
 
 RECIPE = """

@@ -14,7 +14,8 @@ from pictures import write_picture, write_pictures
 from revivid.degrade.datasets import footage
 from revivid.media.read import open_video
 from revivid.media.scale import resize
-from revivid.train.data import DataSettings, load, prepare
+from revivid.train.data import DataSettings, prepare
+from revivid.train.scenes import load
 from revivid.train.sources import is_photo, sources
 from revivid.types import join
 from revivid.workflows.blur import blur

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from .codec import CodecBatch, CodecTask, Steps
 from .codec_losses import absolute, squared
-from .data import Scene
 from .recipe import TrainingRecipe
+from .scenes import Scene
 
 
 class CascadeTask(CodecTask):

@@ -23,11 +23,12 @@ from torch.utils.checkpoint import checkpoint
 from ..color import clip_to_rgb
 from ..errors import ShapeError, UsageError
 from ..layers.residual import Trunk
+from ..media.frames import Planes
 from ..types import Clip, ColorSpec
 from .batches import Splits
-from .data import Planes, Scene, held_out
 from .losses import charbonnier
 from .recipe import TrainingRecipe
+from .scenes import Scene, held_out
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from .batches import Splits, mean_terms
 from .clips import rgb
 from .codec_losses import absolute, context_aware, context_weights, decibels, ms_ssim_loss, squared
 from .codec_settings import CodecSettings
-from .data import Scene, held_out
 from .recipe import TrainingRecipe
+from .scenes import Scene, held_out
 
 #: Largest standard deviation, in 8-bit code values, of the noise that stands for coding on the first reference.
 _REFERENCE_NOISE = 4.0

@@ -38,7 +38,7 @@ from ..layers.latent_contexts import COEFFICIENT_CLASSES, LAST_CLASSES, VALUE_CL
 from ..learned.tables import step_of
 from ..networks.bvc import Bvc
 from .clips import rgb
-from .data import Scene
+from .scenes import Scene
 
 #: Numbers of coefficients as features: 16ths of a doubling of one more than them.
 _SCALE = 16

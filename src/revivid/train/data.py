@@ -2,13 +2,12 @@
 
     photographs -- camera move --\\
                                    ground truth -> `damage` -> several degraded versions
-    clips ------ area-halved ----/                                     one .npz of planes per scene
+    clips ------ area-halved ----/                                     one file of videos per scene (`scenes`)
 
 Blur is made of photographs by a camera that moves over them, of clips of 120 frames per second and more by averaging them (second
 paper, section 4.1), of other clips along their motion; pairs of blurry and sharp video are taken as they are.
 
-Sources are compressed themselves, so none is used without halving it. `prepare` fills a folder once, `load` brings it into
-memory as integer planes.
+Sources are compressed themselves, so none is used without halving it. `prepare` fills a folder once.
 """
 
 from __future__ import annotations
@@ -28,23 +27,19 @@ from ..degrade.datasets import Footage
 from ..degrade.draw import BlurRange, blurred_clip, blurred_photo
 from ..degrade.motion_blur import HIGH_RATE, BlurredPair, Shutter, blur_clip, film_blurred
 from ..degrade.shot import ShotSettings, random_shot
-from ..errors import CorruptInput, InputNotReadable, RevividError, ShapeError
+from ..errors import InputNotReadable, RevividError, ShapeError
 from ..media.footage import HIGH_RATE_FROM
 from ..media.scale import crop, resize
 from ..types import Clip, join
-from . import damage
+from . import damage, scenes
 from .damage import blurry, compressed, noisy, sharpened
+from .scenes import Scene
 from .sources import CLIP_SUFFIXES, PHOTO_SUFFIXES, is_photo, sources
 
-#: One source in so many is held out for validation, chosen by its name.
-HOLD_OUT = 12
 #: The smallest degraded picture that is worth training on, in pixels a side.
 MIN_SIDE = 64
 #: 120 frames per second: what moves does so evenly over a few of them.
 _EVEN = Shutter(1, 1)
-
-Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
-
 
 @dataclass(frozen=True)
 class DataSettings:
@@ -92,23 +87,6 @@ class DataSettings:
         return f"{', '.join(self.encoders)} {presets} CRF {self.crf_min:g}-{self.crf_max:g}"
 
 
-@dataclass(frozen=True)
-class Scene:
-    """Ground truth and its degraded versions: planes Y (T,H,W), U and V (T,H/2,W/2) in 8-bit code values."""
-
-    name: str
-    truth: Planes
-    #: The versions, each frame by frame as `truth`, 1/scale of its size. None where frames between are wanted.
-    degraded: list[Planes]
-    #: What the network is told of each: CRF, or sigma of noise in 8-bit code values. None: clean, noise is added to patches.
-    strengths: list[float | None]
-
-
-def held_out(name: str) -> bool:
-    """Whether the source of this name serves validation."""
-    return zlib.crc32(name.encode()) % HOLD_OUT == 0
-
-
 def prepare(data: Path, cache: Path, settings: DataSettings, workers: int = 2) -> list[Path]:
     """Make the scenes of all `sources` under `data`, one file each in `cache`; what is there already is kept.
 
@@ -126,28 +104,11 @@ def prepare(data: Path, cache: Path, settings: DataSettings, workers: int = 2) -
     return made
 
 
-def load(paths: list[Path]) -> list[Scene]:
-    """Scenes from the files that `prepare` made. Raises `CorruptInput` for a file that an older version made."""
-    scenes = []
-    for path in paths:
-        with np.load(path) as stored:
-            if "strengths" not in stored:
-                raise CorruptInput(f"{path} was made by an older version of revivid", hint="Delete the folder: it is made anew.")
-            planes = [stored[name] for name in "yuv"]
-            small = [stored[f"small_{name}"] for name in "yuv"]
-            strengths = [None if np.isnan(value) else value for value in stored["strengths"].tolist()]
-            source = str(stored["source"])
-        degraded = [(small[0][k], small[1][k], small[2][k]) for k in range(len(strengths))]
-        scenes.append(Scene(source, (planes[0], planes[1], planes[2]), degraded, strengths))
-    return scenes
-
-
 def _prepare_one(job: tuple[Footage, Path, DataSettings]) -> list[Path]:
     source, cache, settings = job
     made = []
-    scenes = settings.photo_scenes if is_photo(source) else settings.clip_scenes
-    for i in range(scenes):
-        path = cache / f"{source.name}.{i}.npz"
+    for i in range(settings.photo_scenes if is_photo(source) else settings.clip_scenes):
+        path = cache / f"{source.name}.{i}{scenes.SUFFIX}"
         if not path.exists():
             rng = np.random.default_rng([settings.seed, zlib.crc32(source.name.encode()), i])
             try:
@@ -168,12 +129,8 @@ def _write_scene(path: Path, source: Footage, index: int, settings: DataSettings
         truth = truth_scene(source, index, settings, rng)
         versions, strengths = (noisy if settings.damage == "noise" else compressed)(truth, settings, rng)
     keep = _kept_frames(len(truth), settings.photo_keep if is_photo(source) else settings.clip_keep, settings.window, rng)
-    arrays = {name: truth[keep].planes[i] for i, name in enumerate("yuv")}
-    arrays |= {f"small_{name}": np.array([version[keep].planes[i] for version in versions]) for i, name in enumerate("yuv")}
-    told = np.array([np.nan if value is None else value for value in strengths])
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, source=np.array(source.name), strengths=told, **arrays)  # pyright: ignore[reportArgumentType]
-    partial.replace(path)
+    degraded = [version[keep].planes for version in versions]
+    scenes.store(path, Scene(source.name, truth[keep].planes, degraded, strengths))
 
 
 def _kept_frames(count: int, step: int, window: int, rng: np.random.Generator) -> slice:

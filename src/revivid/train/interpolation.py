@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from ..errors import ShapeError, UsageError
 from ..layers.blending import blend
 from .batches import Splits
-from .data import Scene, held_out
 from .losses import charbonnier, log_error
 from .patches import Turn
 from .recipe import TrainingRecipe
+from .scenes import Scene, held_out
 
 #: (c - a, b - a) and how often: mostly the middle of two neighbours, and farther and uneven ones for large motion and any time.
 _SPANS, _SHARES = ((2, 1), (4, 2), (3, 1), (4, 1)), (0.5, 0.25, 0.15, 0.1)

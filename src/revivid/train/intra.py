@@ -18,8 +18,8 @@ from ..networks.intra import Intra
 from .batches import Splits, mean_terms
 from .clips import rgb
 from .codec_losses import decibels, squared
-from .data import Scene, held_out
 from .recipe import TrainingRecipe
+from .scenes import Scene, held_out
 
 #: What validation codes: about so many of the held-out scenes, and so many pixels a side of their middle.
 _SEEN_SCENES, _SEEN_SIDE = 12, 256

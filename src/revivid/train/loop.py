@@ -1,6 +1,6 @@
 """The training loop: a task's batches -> network -> loss -> AdamW, with a mean of the weights, checkpoints and a log.
 
-    run(recipe, data, out) -> out/scenes/*.npz        what `data.prepare` made (another folder by `cache`)
+    run(recipe, data, out) -> out/scenes/*.scene.mkv  what `data.prepare` made (another folder by `cache`)
                               out/checkpoint.pt       everything that `resume` needs to go on bit for bit
                               out/log.jsonl           one line per validation
                               out/NAME.safetensors    the averaged weights, ready for `weights.embedded`
@@ -34,10 +34,11 @@ from ..restoration.ranges import activation_ranges
 from ..restoration.workers import keep_freed_memory
 from ..weights import embedded
 from .codec_settings import CodecSettings, step_decay
-from .data import DataSettings, Scene, load, prepare
+from .data import DataSettings, prepare
 from .plot import plot_log
 from .ranks import Ranks
 from .recipe import TrainingRecipe, TrainSettings, load_recipe
+from .scenes import Scene, load
 from .start import begin, licence
 from .task import PlanesTask, groups_of, task_of, terms_of
 

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ..degrade.draw import NoiseRange
 from ..errors import ShapeError
+from ..media.frames import Planes
 from ..types import Clip, ColorSpec
 from .batches import Splits
-from .data import Planes, Scene
+from .scenes import Scene
 
 #: Most noise that people want removed is weak: half of it is drawn below a sigma of 17.
 _SKEW = 1.7

@@ -15,12 +15,12 @@ from .cascade import CascadeTask
 from .clips import ClipTask
 from .codec import CodecTask
 from .damage import BLURRED
-from .data import Scene, held_out
 from .interpolation import InterpolationTask
 from .intra import PictureTask
 from .losses import planes_log_error, planes_loss
 from .patches import Batch, Patches
 from .recipe import TrainingRecipe
+from .scenes import Scene, held_out
 from .validation import gains
 
 #: What networks on planes can be trained to minimise.

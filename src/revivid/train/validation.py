@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .data import Scene
 from .patches import with_noise
+from .scenes import Scene
 
 #: Upper ends of the ranges of strength (CRF, or sigma of noise) that are told apart.
 _RANGES = (0.0, 20.0, 26.0, 32.0, 38.0, 64.0)
