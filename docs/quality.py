@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from generated import write_or_check
@@ -202,7 +203,35 @@ def _rate_distortion(results: dict[str, Any]) -> list[str]:
                 equal = _bd_quality(metric, found["bd_quality"])
                 lines.append(_row([name, METRICS[metric], *_bd(found["bd_rate"]), *_bd(found["bd_rate_low"]), equal]))
         lines.append("")
-    return lines
+    return lines + _over_bicubic(results)
+
+
+def _over_bicubic(results: dict[str, Any]) -> list[str]:
+    """What super-resolution gains on each encoder's streams, at the ends and in the middle of a curve."""
+    rows = []
+    for name, curve in results["curves"].items():
+        stream, _, restorer = name.partition("+")
+        base = f"{stream}+bicubic"
+        if "@" in stream and restorer not in ("", "bicubic") and base in results["curves"]:
+            points = len(curve["points"])
+            clips = list(results["by_clip"].values())
+            places = (points // 4, points // 2, 3 * points // 4)
+            rows += [_row([f"`{stream}`", f"`{restorer}`", *_gain_at(clips, name, base, k)]) for k in places]
+    if not rows:
+        return []
+    about = "What super-resolution gains over bicubic on the same stream, by encoder (mean over clips; bits as above):"
+    heads = ["stream", "weights", "CRF", "bpp", "PSNR-Y", "SSIM-Y", "VMAF", "better"]
+    return [about, "", _row(heads), _row(["---", "---", *["---:"] * 6]), *rows, ""]
+
+
+def _gain_at(clips: list[dict[str, Any]], name: str, base: str, k: int) -> list[str]:
+    ours, theirs = ([clip[curve][k] for clip in clips] for curve in (name, base))
+    pairs = list(zip(ours, theirs, strict=True))
+    mean = {metric: fmean(x[metric] - y[metric] for x, y in pairs) for metric in ("psnr_y", "ssim_y", "vmaf") if metric in ours[0]}
+    better, bpp = fmean(x["psnr_y"] > y["psnr_y"] for x, y in pairs), fmean(point["bpp"] for point in ours)
+    vmaf = f"{mean['vmaf']:+.1f}" if "vmaf" in mean else "-"
+    figures = [f"{mean['psnr_y']:+.2f} dB", f"{mean['ssim_y']:+.4f}", vmaf, f"{better:.0%}"]
+    return [f"{ours[0]['crf']:g}", f"{bpp:.4f}", *figures]
 
 
 def _bd_quality(metric: str, delta: dict[str, Any] | None) -> str:
