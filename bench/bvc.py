@@ -83,7 +83,7 @@ def kmacs(network: Bvc) -> dict[str, float]:
     motion, residual = (torch.zeros(1, *shape) for shape in network.latent_shapes(height, width))
     coders = residual_coders(network)
     latents = residual.split([coder.channels for coder in coders], 1)
-    venet, blur, refine = network.venet, network.blur_coder, network.frnet
+    venet, blur, refine, compensate = network.venet, network.blur_coder, network.frnet, network.mcnet
     calls: dict[str, Callable[[], Any]] = {
         "VENet": lambda: venet(picture) if venet is not None else None,
         "AE_blur": lambda: blur.decoder(blur.encoder(picture)) if blur is not None else None,
@@ -91,7 +91,7 @@ def kmacs(network: Bvc) -> dict[str, float]:
         "FRNet": lambda: refine(picture, picture, flow) if refine is not None else None,
         "E_flow": lambda: network.motion_coder.encoder(flow),
         "D_flow": lambda: network.motion_coder.decoder(motion),
-        "MCNet": lambda: network.mcnet(picture, picture, flow),
+        "MCNet": lambda: compensate(picture, picture, flow) if compensate is not None else None,
         "E_res": lambda: [coder.encoder(picture) for coder in coders],
         "D_res": lambda: [coder.decoder(latent) for coder, latent in zip(coders, latents, strict=True)],
     }

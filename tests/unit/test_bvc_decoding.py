@@ -1,4 +1,4 @@
-"""BVC's decoder on cells gives the modules' numbers, and the pieces that it is made of those of torch's own functions."""
+"""BVC's decoders on a CPU give the modules' numbers, and the pieces that it is made of those of torch's own functions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from small import pictures
 from torch import Tensor
 
+from revivid import networks
 from revivid.layers.fused import fused_conv
 from revivid.layers.row_warp import row_warp, taps_of
 from revivid.layers.side_by_side import intra_op_threads
@@ -21,13 +22,23 @@ from revivid.networks import bvc
 QUALITY = 5.0
 
 
-@pytest.fixture(scope="module")
-def coded() -> tuple[Any, Tensor, bvc.Coded]:
-    """The package's network, a reference, and the frame after it."""
-    network: Any = model.load().network
+@pytest.fixture(scope="module", params=["of the package", "with networks"])
+def coded(request: pytest.FixtureRequest) -> tuple[Any, Tensor, bvc.Coded]:
+    """A network, a reference, and the frame after it."""
+    network: Any = model.load().network if request.param == "of the package" else lively()
     first, second = (frame[None] for frame in pictures(2, 128, 192))
     with torch.inference_mode():
         return network, first, network.encode(second, first, QUALITY)
+
+
+def lively() -> Any:
+    """A decoder with all networks, which say something."""
+    torch.manual_seed(0)
+    network = networks.build("bvc", venet=False, detail=True).eval()
+    for name, parameter in network.named_parameters():
+        if name.endswith("weight") and parameter.abs().max() < 0.01:
+            torch.nn.init.normal_(parameter, std=0.02)
+    return network
 
 
 def smooth(*shape: int) -> Tensor:
@@ -74,8 +85,10 @@ def test_cells_give_what_the_modules_give(coded: Any) -> None:
         for way in ways:
             predicted = way.predicted(way.motion(frame.motion, QUALITY), reference)
             shown = way.pictured(predicted).clone()
-            coarse, fine = frame.residual.split([coder.channels for coder in (network.residual_coder, network.detail_coder)])
-            residual = way.detailed(way.residual(coarse, QUALITY), fine, QUALITY)
+            count = network.residual_coder.channels
+            residual = way.residual(frame.residual[:count], QUALITY)
+            if network.detail_coder is not None:
+                residual = way.detailed(residual, frame.residual[count:], QUALITY)
             made.append((shown, way.decoded(predicted, residual)))
     assert type(ways[0]) is not type(ways[1])
     for ours, theirs in zip(*made, strict=True):

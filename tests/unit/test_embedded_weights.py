@@ -32,7 +32,7 @@ def test_packaged_weights(name):
     assert path.stat().st_size <= 4_000_000
     metadata = embedded.describe()[name]
     assert metadata.licence == "Apache-2.0"
-    assert metadata.iterations > 0
+    assert metadata.iterations > 0 or metadata.recipe == "blocks"  # whose tables alone are counted
     module = load_embedded(name)
     assert not module.training
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in module.parameters())

@@ -47,6 +47,15 @@ def field_basis(side: int, planes: int) -> Tensor:
     return torch.cat([atoms[:, None] * axis[None, :, None, None] for axis in torch.eye(planes)])
 
 
+def step_basis(side: int, planes: int) -> Tensor:
+    """Atoms (4 planes, planes, side, side) of blocks that are even in each of their quarters (Haar, 1910): a plane's mean, then how
+    left and right, top and bottom, and both diagonals differ."""
+    halves = torch.tensor([1.0, -1.0]).repeat_interleave(side // 2)
+    even = torch.ones(side)
+    atoms = torch.stack([rows[:, None] * columns for rows in (even, halves) for columns in (even, halves)]) / side
+    return torch.cat([atoms[:, None] * axis[None, :, None, None] for axis in torch.eye(planes)])
+
+
 class Analysis(nn.Module):
     """(N, K, H, W) -> (N, C, H/side, W/side), `gain` times the coefficients of a basis (C, K, side, side)."""
 

@@ -93,5 +93,5 @@ def _checksum(clips: Sequence[Planes]) -> int:
     crc = 0
     for clip in clips:
         for plane in clip:
-            crc = zlib.crc32(np.ascontiguousarray(plane), crc)
+            crc = zlib.crc32(plane.tobytes(), crc)
     return crc

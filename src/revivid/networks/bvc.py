@@ -27,7 +27,8 @@ from ..layers.latent_contexts import LatentContexts
 from ..layers.rdn import ResidualDenseNetwork
 from ..layers.warp import backward_warp
 from . import bvc_compact, bvc_paper
-from .bvc_decoding import Decoding, Motion, OnCells
+from .bvc_decoding import Decoding, Motion, OnBlocks, OnCells
+from .bvc_matching import BIT_PRICE, matched
 from .traits import Traits
 
 #: Side of a latent's cell in pixels.
@@ -63,7 +64,9 @@ class Bvc(nn.Module):
     which no decoder has to know. Ablations (second paper, section 5): `blur_coding` False leaves AE_blur out, x^ = B + VENet(B);
     `refine` False leaves FRNet out. `contexts`, of the compact size: integers are coded by tables that what was decoded before
     chooses (`contexts()`), in place of one for each channel (`tables()`). `detail`, of the compact size: the fine coefficients of a
-    residual that its coder hasn't are coded as they are, so that high qualities keep them.
+    residual that its coder hasn't are coded as they are, so that high qualities keep them. `blocks`, of the compact size: a decoder
+    without networks. Motion is a vector for each block, which the encoder searches (`bvc_matching`), x- = the blocks as they are
+    there, and the residual is coded by a transform; what does not change costs nothing and stays as it is.
 
     Raises `UsageError` for hyper-parameters that can't work.
     """
@@ -82,20 +85,27 @@ class Bvc(nn.Module):
         venet: bool = True,
         contexts: bool = False,
         detail: bool = False,
+        blocks: bool = False,
     ) -> None:
         super().__init__()
         if size not in ("compact", "paper") or rates < 1:
             raise UsageError(f"BVC can't have size {size!r} with {rates} rates", hint="Sizes: compact, paper; rates 1 or more.")
-        if (contexts or detail) and size != "compact":
-            raise UsageError("only the compact BVC is coded by contexts or with detail", hint="Leave contexts and detail out.")
+        if (contexts or detail or blocks) and size != "compact":
+            raise UsageError(
+                "only the compact BVC is coded by contexts, with detail or in blocks", hint="Leave contexts, detail and blocks out."
+            )
+        if blocks and detail:
+            raise UsageError("a BVC of blocks has all detail", hint="Leave detail out.")
         self.size, self.rates = size, rates
         self.venet: nn.Module | None = None
         self.blur_coder: LatentCoder | None = None
         self.frnet: nn.Module | None = None
+        self.mcnet: nn.Module | None = None
         self.detail_coder: LatentCoder | None = None
-        self._contexts = contexts
+        self._contexts, self._blocks = contexts, blocks
         if size == "compact":
-            self._build_compact(rates, blur_coding, refine, venet, detail)
+            self._build_compact(blur_coding, refine, venet)
+            self._build_coders(rates, detail)
         else:
             self._build_paper(rates, blur_coding, refine, venet)
         self.traits = Traits(
@@ -109,7 +119,7 @@ class Bvc(nn.Module):
             paper="Argaw, Kim, Kweon: Blurry Video Compression, WACV 2024",
         )
 
-    def _build_compact(self, rates: int, blur_coding: bool, refine: bool, venet: bool, detail: bool) -> None:
+    def _build_compact(self, blur_coding: bool, refine: bool, venet: bool) -> None:
         parts = bvc_compact
         self.borrowed = {"flow.network": "compactinterp-x2"}
         if venet:
@@ -120,9 +130,16 @@ class Bvc(nn.Module):
         self.flow: nn.Module = parts.CellFlow()
         if refine:
             self.frnet = parts.CellFlowRefinement()
-        self.motion_coder = parts.motion_coder(rates, self._contexts)
-        self.mcnet: nn.Module = parts.CellCompensation()
-        self.residual_coder = parts.residual_coder(*_COMPACT_RESIDUAL, rates, self._contexts)
+
+    def _build_coders(self, rates: int, detail: bool) -> None:
+        parts = bvc_compact
+        if self._blocks:
+            self.motion_coder = parts.vector_coder(rates, self._contexts)
+            self.residual_coder = parts.transform_coder(*_COMPACT_DETAIL, rates, self._contexts)
+        else:
+            self.motion_coder = parts.motion_coder(rates, self._contexts)
+            self.mcnet = parts.CellCompensation()
+            self.residual_coder = parts.residual_coder(*_COMPACT_RESIDUAL, rates, self._contexts)
         if detail:
             self.detail_coder = parts.detail_coder(_COMPACT_RESIDUAL, *_COMPACT_DETAIL, rates, self._contexts)
         if self._contexts:
@@ -177,7 +194,7 @@ class Bvc(nn.Module):
         """
         self._check(enhanced, reference, *(() if keep is None else (keep,)))
         enhanced, reference = _laid_out(enhanced), _laid_out(reference)
-        motion = self.motion_coder.quantise(self.refined(enhanced, reference, self.flow(enhanced, reference)), quality)
+        motion = self.motion_coder.quantise(self._moved(enhanced, reference, quality), quality)
         way = self._decoding(reference.device)
         predicted = way.predicted(way.motion(motion, quality), reference)
         wanted = enhanced if keep is None else _laid_out(keep)
@@ -188,6 +205,16 @@ class Bvc(nn.Module):
             detail = self.detail_coder.quantise(missing - way.pictured(found), quality)
             found, residual = way.detailed(found, detail, quality), torch.cat((residual, detail))
         return Coded(motion, residual, way.decoded(predicted, found))
+
+    def _moved(self, enhanced: Tensor, reference: Tensor, quality: float) -> Tensor:
+        """The flow that is coded, on the motion coder's grid."""
+        flow = self.refined(enhanced, reference, self.flow(enhanced, reference))
+        return matched(enhanced, reference, flow, self._bit_price(quality)) if self._blocks else flow
+
+    def _bit_price(self, quality: float) -> float:
+        """Squared error, summed over samples, that a bit is worth: in proportion to the square of the residual's steps."""
+        gain = float(self.residual_coder.gains(torch.tensor([float(quality)]))[0].mean())
+        return BIT_PRICE / (gain * self.residual_coder.encoder[0].gain) ** 2  # pyright: ignore[reportIndexIssue]
 
     @torch.no_grad()
     def decode(self, motion: Tensor, residual: Tensor, reference: Tensor, quality: float) -> Tensor:
@@ -261,7 +288,7 @@ class Bvc(nn.Module):
 
     def compensated(self, warped: Tensor, reference: Tensor, flow: Tensor) -> Tensor:
         """x- (Eq. 8)."""
-        return self.mcnet(warped, reference, flow).float()
+        return warped if self.mcnet is None else self.mcnet(warped, reference, flow).float()
 
     def residual(
         self, missing: Tensor, quality: Tensor, how: Quantise, noise: torch.Generator | None = None
@@ -276,6 +303,8 @@ class Bvc(nn.Module):
     # What encoder and decoder share.
 
     def _decoding(self, device: torch.device) -> Decoding:
+        if self._blocks and device.type == "cpu":
+            return OnBlocks(self.motion_coder, self.residual_coder)
         if isinstance(self.mcnet, bvc_compact.CellCompensation) and device.type == "cpu":
             return OnCells(self.motion_coder, self.residual_coder, self.mcnet, self.detail_coder)
         return _AsModules(self)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers.block_transform import Analysis, Synthesis, color_basis, field_basis, rest_of_color_basis
+from ..layers.block_transform import Analysis, Synthesis, color_basis, field_basis, rest_of_color_basis, step_basis
 from ..layers.fused import conv_add, conv_relu
 from ..layers.gdn import GDN
 from ..layers.latent_coder import LatentCoder
@@ -34,6 +34,9 @@ _BLOCK = 8
 #: Steps of the quantiser, before training, at the middle quality: in a residual's range and in a pixel of flow's coefficient;
 #: and the ratio of the coarsest to the finest.
 _RESIDUAL_STEPS, _FLOW_STEPS, _SPREAD = 255 / 24, 1.0, 5.0
+#: The same without networks (`transform_coder`); and what magnitudes get before they are cut to integers: what is hardly more than
+#: half a step costs more bits than it is worth, and all the more where no network smooths it.
+_TRANSFORM_STEPS, _TRANSFORM_SPREAD, _TRANSFORM_ROUNDING = 255 / 27, 9.0, 1 / 4
 #: Most of the fine coefficients are 0, and one that is hardly more than half a step costs more bits than it is worth.
 _DETAIL_ROUNDING = 1 / 3
 _CELL_CHANNELS = 3 * CELL * CELL
@@ -192,11 +195,31 @@ def detail_coder(kept: tuple[int, int], grey: int, color: int, rates: int, conte
     """For what a residual coder of `kept` coefficients misses of its input, in the coefficients that it hasn't: a transform without
     a network, so that high qualities lose nothing. Its latent goes behind that coder's, in the same blocks."""
     basis = rest_of_color_basis(_BLOCK, kept, grey, color)
-    encoder = nn.Sequential(Analysis(basis, _RESIDUAL_STEPS), _Cells(2))
-    decoder = nn.Sequential(nn.PixelShuffle(2), Synthesis(basis, _RESIDUAL_STEPS, bias=False))
-    return LatentCoder(
-        encoder, decoder, 4 * len(basis), rates, tabled=not contexts, spread=_SPREAD, rounding=_DETAIL_ROUNDING
+    return _by_transform(basis, _RESIDUAL_STEPS, rates, contexts, spread=_SPREAD, rounding=_DETAIL_ROUNDING)
+
+
+def transform_coder(grey: int, color: int, rates: int, contexts: bool = False) -> LatentCoder:
+    """`residual_coder` without networks: a picture without residual stays as it is, however often."""
+    basis = color_basis(_BLOCK, grey, color)
+    return _by_transform(
+        basis, _TRANSFORM_STEPS, rates, contexts, spread=_TRANSFORM_SPREAD, rounding=_TRANSFORM_ROUNDING
     )
+
+
+def _by_transform(
+    basis: torch.Tensor, steps: float, rates: int, contexts: bool, *, spread: float, rounding: float
+) -> LatentCoder:
+    encoder = nn.Sequential(Analysis(basis, steps), _Cells(2))
+    decoder = nn.Sequential(nn.PixelShuffle(2), Synthesis(basis, steps, bias=False))
+    return LatentCoder(encoder, decoder, 4 * len(basis), rates, tabled=not contexts, spread=spread, rounding=rounding)
+
+
+def vector_coder(rates: int, contexts: bool = False) -> LatentCoder:
+    """For flow on cells that is even in blocks of 8x8 pixels (`bvc_matching`): its latent (N, 8, H/16, W/16) has the mean of four
+    blocks' vectors in quarters of a pixel, and how they differ. No motion is coded as exactly none."""
+    basis = step_basis(CELL, 2)
+    encoder, decoder = Analysis(basis, _FLOW_STEPS), Synthesis(basis, _FLOW_STEPS, bias=False)
+    return LatentCoder(encoder, decoder, len(basis), rates, tabled=not contexts, spread=1.0)
 
 
 def motion_coder(rates: int, contexts: bool = False) -> LatentCoder:

@@ -108,6 +108,36 @@ class OnCells:
         return _to_picture(predicted.add_(residual).clamp_(0, 1))
 
 
+class OnBlocks:
+    """A decoder without networks: blocks along their vectors, and transforms."""
+
+    def __init__(self, motion_coder: LatentCoder, residual_coder: LatentCoder) -> None:
+        self._motion_coder, self._residual_coder = motion_coder, residual_coder
+
+    def motion(self, symbols: Tensor, quality: float) -> Motion:
+        flow = self._motion_coder.reconstruct(symbols, quality)
+        return Motion(flow, taps_of(enlarge_flow(flow)))
+
+    def residual(self, symbols: Tensor, quality: float) -> Tensor:
+        shuffle, synthesis = cast(Iterable[nn.Module], self._residual_coder.decoder)
+        latent = shuffle(self._residual_coder.dequantised(symbols, quality))
+        return _to_picture(_synthesised(cast(Synthesis, synthesis), latent))
+
+    def detailed(self, residual: Tensor, symbols: Tensor, quality: float) -> Tensor:
+        del residual, symbols, quality
+        raise AssertionError("a network without a coarse residual has no fine one")
+
+    def predicted(self, motion: Motion, reference: Tensor) -> Tensor:
+        assert motion.taps is not None
+        return row_warp(reference.float().contiguous(memory_format=torch.channels_last), motion.taps)
+
+    def pictured(self, predicted: Tensor) -> Tensor:
+        return predicted
+
+    def decoded(self, predicted: Tensor, residual: Tensor) -> Tensor:
+        return predicted.add_(residual).clamp_(0, 1)
+
+
 def _synthesised(synthesis: Synthesis, latent: Tensor) -> Tensor:
     """Cells (N, 48, 2h, 2w) of coefficients (N, C, h, w) of blocks of 2x2 cells."""
     order = torch.arange(_COLORS * 4 * CELL * CELL).view(_COLORS, 2, CELL, 2, CELL).permute(1, 3, 2, 4, 0).flatten()

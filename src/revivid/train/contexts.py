@@ -102,7 +102,8 @@ def with_contexts(network: Bvc, hyperparameters: dict[str, object], clips: Seque
     own = made.state_dict()
     own.update({key: value for key, value in network.state_dict().items() if key in own})
     made.load_state_dict(own)
-    made.residual_coder.center.copy_(_mean_residual(network, clips))
+    if made.residual_coder.centred:
+        made.residual_coder.center.copy_(_mean_residual(network, clips))
     return made.eval()
 
 

@@ -1,0 +1,134 @@
+"""Motion in blocks, for the encoder of a BVC with `blocks`: vectors that predict best for the bits that they take.
+
+    flow -> medians, means -> one vector for 16x16 pixels, in quarters -> four for 8x8, where that is worth its bits
+
+What a vector is worth: the squared error of what it brings, and `price` for each bit that it is away from what its neighbours say.
+Only encoders come here, so nothing depends on how it is rounded.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+#: Squared error that a bit is worth, in squared steps of the residual's quantiser.
+BIT_PRICE = 0.3
+_LARGE, _SMALL = 16, 8
+#: Vectors are in quarters of a pixel and go no further, so that a latent's integers hold their means.
+_QUARTERS, _FARTHEST = 4, 124
+#: Pixels of border that such vectors see: what they reach, the filter's taps and a block's remainder.
+_BORDER = 34
+#: Cubic convolution (A = -0.75, as frames are warped) at the four phases: weights of the taps -1, 0, 1, 2.
+_PHASES = (
+    (0.0, 1.0, 0.0, 0.0),
+    (-0.10546875, 0.87890625, 0.26171875, -0.03515625),
+    (-0.09375, 0.59375, 0.59375, -0.09375),
+    (-0.03515625, 0.26171875, 0.87890625, -0.10546875),
+)
+#: By how many quarters vectors are moved around the best so far: in the first round, after their neighbours', and of small blocks.
+_FIRST, _AGAIN, _FINE = (8, 4, 2, 1), (2, 1), (4, 2, 1)
+_AROUND = tuple((down, across) for down in (-1, 0, 1) for across in (-1, 0, 1) if down or across)
+
+
+def matched(target: Tensor, reference: Tensor, flow: Tensor, price: float) -> Tensor:
+    """Flow on cells of 4x4 pixels (1, 2, H/4, W/4), in pixels and even in blocks of 8x8, from `target` to `reference`
+    (1, 3, H, W), sides multiples of 16; found from `flow` on the same grid. `price`: of a bit, in squared error of all colours."""
+    # Grey alone is looked at: about a third of the error.
+    price = price / 3
+    target = target.mean(1, keepdim=True)
+    planes = _phases(reference.mean(1, keepdim=True))
+    large, small = _Blocks(target, planes, _LARGE), _Blocks(target, planes, _SMALL)
+    said = (_QUARTERS * flow[0]).round()
+    means = F.avg_pool2d(said, _LARGE // 4).round()
+    usual = _median(means)
+    overall = means.flatten(1).median(1).values[:, None, None].expand_as(means)
+    vectors, _ = large.best([usual, means, torch.zeros_like(means), overall], usual, price, _FIRST)
+    vectors, cost = large.best([vectors, *_neighbours(vectors)], _median(vectors), price, _AGAIN)
+    whole = vectors.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    starts = [whole, F.avg_pool2d(said, _SMALL // 4).round(), *_neighbours(whole)]
+    parts, _ = small.best(starts, whole, price, _FINE)
+    apart = price * _bits_apart(parts) + _quarters_summed(small.error(parts))
+    split = apart < cost
+    chosen = torch.where(split.repeat_interleave(2, 0).repeat_interleave(2, 1), parts, whole)
+    return (chosen / _QUARTERS).repeat_interleave(2, 1).repeat_interleave(2, 2)[None]
+
+
+class _Blocks:
+    """Blocks of `side` pixels of a picture, and what vectors (2, h, w) in quarters of a pixel make of them."""
+
+    def __init__(self, target: Tensor, planes: Tensor, side: int) -> None:
+        _, _, height, width = target.shape
+        self._planes, self._target = planes.flatten(), _by_block(target[0, 0], side)
+        self._stride = planes.shape[-1]
+        self._plane = planes.shape[-2] * self._stride
+        rows = torch.arange(_BORDER, _BORDER + height, side)[:, None] * self._stride
+        self._corners = rows + torch.arange(_BORDER, _BORDER + width, side)
+        self._inside = (torch.arange(side)[:, None] * self._stride + torch.arange(side)).flatten()
+
+    def error(self, vectors: Tensor) -> Tensor:
+        """Squared error (h, w) of grey."""
+        across, down = vectors.long().clamp(-_FARTHEST, _FARTHEST)
+        plane = (down % _QUARTERS) * _QUARTERS + across % _QUARTERS
+        starts = self._corners + plane * self._plane + (down // _QUARTERS) * self._stride + across // _QUARTERS
+        found = self._planes.take(starts[..., None] + self._inside)
+        return (found - self._target).square_().sum(-1)
+
+    def best(self, starts: list[Tensor], expected: Tensor, price: float, steps: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """The best of some vectors and of those around it, `steps` apart, and its cost; bits are those of its distance from
+        `expected`."""
+        found = starts[0], torch.full(expected.shape[1:], torch.inf)
+        for start in starts:
+            found = self._better(start, *found, expected, price)
+        for step in steps:
+            middle = found[0]
+            for down, across in _AROUND:
+                found = self._better(middle + step * torch.tensor([across, down])[:, None, None], *found, expected, price)
+        return found
+
+    def _better(self, other: Tensor, vectors: Tensor, cost: Tensor, expected: Tensor, price: float) -> tuple[Tensor, Tensor]:
+        other = other.clamp(-_FARTHEST, _FARTHEST)
+        total = self.error(other) + price * 2 * (1 + (other - expected).abs()).log2().sum(0)
+        better = total < cost
+        return torch.where(better, other, vectors), torch.where(better, total, cost)
+
+
+def _phases(picture: Tensor) -> Tensor:
+    """A picture (1, 1, H, W) at quarters of a pixel, with a border: 16 planes (16, H + .., W + ..), 4 y + x by (y, x) quarters."""
+    weights = torch.tensor(_PHASES)
+    padded = F.pad(picture, (_BORDER + 1, _BORDER + 2, _BORDER + 1, _BORDER + 2), mode="replicate")
+    wide = F.conv2d(padded, weights[:, None, None, :])
+    tall = F.conv2d(wide.transpose(0, 1), weights[:, None, :, None])
+    return tall.transpose(0, 1).flatten(0, 1)
+
+
+def _by_block(picture: Tensor, side: int) -> Tensor:
+    """The blocks of (H, W): (h, w, side^2)."""
+    height, width = picture.shape
+    return picture.view(height // side, side, width // side, side).transpose(1, 2).flatten(2)
+
+
+def _median(vectors: Tensor) -> Tensor:
+    """Of the 3x3 vectors around each, component by component."""
+    padded = F.pad(vectors[None], (1, 1, 1, 1), mode="replicate")[0]
+    return padded.unfold(1, 3, 1).unfold(2, 3, 1).flatten(3).median(-1).values
+
+
+def _neighbours(vectors: Tensor) -> list[Tensor]:
+    """The vectors left, right, above and below of each."""
+    padded = F.pad(vectors[None], (1, 1, 1, 1), mode="replicate")[0]
+    return [padded[:, 1:-1, :-2], padded[:, 1:-1, 2:], padded[:, :-2, 1:-1], padded[:, 2:, 1:-1]]
+
+
+def _quarters_summed(x: Tensor) -> Tensor:
+    """Sums over 2x2 (h, w) -> (h/2, w/2)."""
+    return 4 * F.avg_pool2d(x[None, None], 2)[0, 0]
+
+
+def _bits_apart(parts: Tensor) -> Tensor:
+    """About how many bits (h, w) it takes to tell four vectors (2, 2h, 2w) from their mean."""
+    corners = parts[:, ::2, ::2], parts[:, ::2, 1::2], parts[:, 1::2, ::2], parts[:, 1::2, 1::2]
+    a, b, c, d = corners
+    differences = torch.stack((a - b + c - d, a + b - c - d, a - b - c + d)).abs() / 4
+    coded = differences.round()
+    return ((2 * (1 + coded).log2() + 2) * (coded > 0)).sum((0, 1)) + 3
