@@ -1,4 +1,4 @@
-"""What BVC's networks cost: python bench/bvc.py --out results/bvc-cost.json [--video FILE] [--sizes compact,paper] [--threads N]
+"""What BVC's networks cost: python bench/bvc.py --out results/bvc-cost.json [--video FILE] [--sizes blocks,compact,paper] [--threads N]
 
 Parameters and thousands of multiply-adds per pixel by module, which need no weights, and on this machine the seconds and the
 memory that the networks take for a frame of 1280x720 (padded to 1280x768 inside), without entropy coding and without reading and
@@ -44,10 +44,17 @@ PARTS = {
 }
 
 
+#: As published, the paper's size serves one rate; `blocks` is what the package has.
+SIZES: dict[str, dict[str, Any]] = {
+    "blocks": {"size": "compact", "venet": False, "refine": False, "blocks": True},
+    "compact": {"size": "compact", "detail": True},
+    "paper": {"size": "paper", "rates": 1},
+}
+
+
 def build(size: str) -> Bvc:
-    """As published, the paper's size serves one rate."""
-    options: dict[str, Any] = {"rates": 1} if size == "paper" else {"detail": True}
-    network = networks.build("bvc", size=size, **options)
+    """A network of `SIZES`."""
+    network = networks.build("bvc", **SIZES[size])
     assert isinstance(network, Bvc)
     return network.eval()
 
@@ -139,22 +146,23 @@ def _timed(call: Callable[[], Any], repeats: int) -> tuple[float, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--sizes", default="compact,paper")
+    parser.add_argument("--sizes", default="blocks,compact,paper")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--repeats", type=int, default=7, help="calls that are timed of the compact size; of the other, one")
+    parser.add_argument("--repeats", type=int, default=7, help="calls that are timed of the small sizes; of the paper's, one")
     parser.add_argument("--video", type=Path, help="what a stream is made of, scaled to 1280x720")
     parser.add_argument("--quality", type=float, default=4.0, help="of that stream")
     parser.add_argument("--frames", type=int, default=25, help="of that stream")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     before = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
-    sizes, stream = before.get("sizes", {}), before.get("stream")
+    known, stream = before.get("sizes", {}), before.get("stream")
     built = {size: build(size) for size in options.sizes.split(",") if size}
     memory = {size: megabytes(network) for size, network in built.items()}
     keep_freed_memory()
+    sizes = {size: known.get(size, {}) for size in SIZES if size in known or size in built}
     for size, network in built.items():
         sizes[size] = {"parameters": parameters(network), "kmacs_per_pixel": kmacs(network)}
-        sizes[size]["seconds_per_720p_frame"] = seconds(network, options.repeats if size == "compact" else 1)
+        sizes[size]["seconds_per_720p_frame"] = seconds(network, 1 if size == "paper" else options.repeats)
         sizes[size]["megabytes_per_720p_frame"] = memory[size]
     if options.video is not None:
         stream = stream_cost(options.video, options.quality, options.frames, repeats=3)

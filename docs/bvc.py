@@ -18,6 +18,8 @@ ROOT = Path(__file__).parent.parent
 PAGE, RESULTS = ROOT / "docs" / "bvc.md", ROOT / "results" / "bvc-cost.json"
 RIVALS, CASCADES = ROOT / "results" / "bvc.json", ROOT / "results" / "bvc-cascades.json"
 BEGIN, END = "<!-- tables: made by docs/bvc.py -->", "<!-- end of tables -->"
+BLOCKS = ROOT / "results" / "blocks.json"
+BLOCKS_BEGIN, BLOCKS_END = "<!-- blocks: made by docs/bvc.py -->", "<!-- end of blocks -->"
 RIVALS_BEGIN, RIVALS_END = "<!-- rivals: made by docs/bvc.py -->", "<!-- end of rivals -->"
 #: Rates of the tables' columns.
 AT_BPP = ("0.1", "0.15", "0.2", "0.3", "0.4", "0.6")
@@ -57,6 +59,8 @@ def tables() -> str:
         lines.append(f"| {' | '.join(cells)} |")
     lines.append(f"| **total** | | | {' | '.join(_totals(compact))} | | {' | '.join(_totals(paper))} |")
     lines += [f"| of it the decoder's | | | {' | '.join(_decoder(compact))} | | {' | '.join(_decoder(paper))} |", ""]
+    if blocks := result["sizes"].get("blocks"):
+        lines += [_without_networks(blocks), ""]
     machine = result["machine"]
     lines += [
         f"Seconds that the networks take for a frame of 1280x720 on {machine['cpu']}, {machine['threads']} threads, float32:", "",
@@ -72,11 +76,19 @@ def tables() -> str:
     return "\n".join([*lines, "", *_complexity(result["sizes"])])
 
 
+def _without_networks(blocks: dict[str, Any]) -> str:
+    (parameters, kmacs), (own, decoding) = _totals(blocks), _decoder(blocks)
+    return (
+        f"`blocks`, as in the package, has none of VENet, AE_blur, FRNet and MCNet: {parameters} parameters and {kmacs} kMAC/px, of "
+        f"which the flow is the most; the decoder's two transforms have {own} and take {decoding} kMAC/px."
+    )
+
+
 def _stream(stream: dict[str, Any]) -> str:
     shares = " and ".join(f"{100 * stream[f'{side}_entropy_share']:.1f} % of {side[:-1]}ing's" for side in ("encode", "decode"))
     what = f"{stream['frames']} frames of 1280x720 at quality {stream['quality']:g} ({stream['bits_per_pixel']} bits per pixel)"
     return (
-        f"A whole stream, {what}, compact and not sharpened: {stream['encode_s']:.2f} s a frame to encode, {stream['decode_fps']} "
+        f"A whole stream, {what}, the package's model, not sharpened: {stream['encode_s']:.2f} s a frame to encode, {stream['decode_fps']} "
         f"frames/s from file to decoded frames, keyframe and colour conversion included; entropy coding is {shares} CPU time."
     )
 
@@ -109,6 +121,19 @@ def _decoder(size: dict[str, Any]) -> tuple[str, str]:
     names = [name for name, (side, *_) in MODULES.items() if side == "decoder"]
     parameters = sum(size["parameters"][name] for name in names)
     return f"{parameters:,}", f"{sum(size['kmacs_per_pixel'][name] for name in names):.3g}"
+
+
+def blocks() -> str:
+    """Both curves of results/blocks.json."""
+    result = json.loads(BLOCKS.read_text(encoding="utf-8"))
+    names = {"blocks": "in blocks", "beside": "networks"}
+    lines = [f"| quality | {' | '.join(str(k + 1) for k in range(len(result['curves']['blocks'])))} |"]
+    lines.append("|---|" + "---:|" * len(result["curves"]["blocks"]))
+    for key, name in names.items():
+        points = result["curves"][key]
+        lines.append(f"| {name}: bits per pixel | {' | '.join(str(point['bpp']) for point in points)} |")
+        lines.append(f"| PSNR in dB | {' | '.join(str(point['psnr']) for point in points)} |")
+    return "\n".join([*lines, "", f"BD-PSNR {result['bd_psnr']:+.2f} dB ({result['held_out']} scenes)."])
 
 
 def rivals() -> str:
@@ -187,7 +212,9 @@ def _signed(delta: dict[str, Any] | None, digits: int, unit: str = "") -> str:
 
 def main() -> int:
     wanted = PAGE.read_text(encoding="utf-8")
-    for begin, end, text in ((BEGIN, END, tables()), (RIVALS_BEGIN, RIVALS_END, rivals())):
+    for begin, end, text in (
+        (BEGIN, END, tables()), (BLOCKS_BEGIN, BLOCKS_END, blocks()), (RIVALS_BEGIN, RIVALS_END, rivals()),
+    ):  # fmt: skip
         before, after = wanted.split(begin)[0], wanted.split(end)[1]
         wanted = f"{before}{begin}\n\n{text}\n\n{end}{after}"
     return write_or_check(PAGE, wanted)

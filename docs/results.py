@@ -144,8 +144,8 @@ def _crfs(result: dict[str, Any]) -> Iterator[str]:
         yield f"{encoder}, x265's CRF for its own: {told}; standard deviation up to {max(row['deviation'] for row in rows):g}"
 
 
-def _detail(result: dict[str, Any]) -> Iterator[str]:
-    yield f"BD-PSNR with fine coefficients over none {result['bd_psnr']:+.2f} dB, {result['held_out']} held-out scenes"
+def _blocks(result: dict[str, Any]) -> Iterator[str]:
+    yield f"BD-PSNR over a decoder of networks {result['bd_psnr']:+.2f} dB, {result['held_out']} held-out scenes"
 
 
 def _contexts(result: dict[str, Any]) -> Iterator[str]:
@@ -177,7 +177,7 @@ KNOWN: dict[str, tuple[str, str, Callable[[dict[str, Any]], Iterator[str]]]] = {
     "bvc-cost": ("What the learned codec costs", "bvc.md", _bvc_cost),
     "intra": ("The learned codec's keyframes against HEVC intra", "intra.md", _intra),
     "places": ("Deblurring before x265 or after it", "hybrid.md", _places),
-    "detail": ("What fine coefficients give the learned codec", "bvc.md", _detail),
+    "blocks": ("What the learned codec gains without networks in its decoder", "bvc.md", _blocks),
     "contexts": ("What contexts save the learned codec", "bvc.md", _contexts),
     "evaluate": ("How fast videos are measured", "", _evaluate),
     "registration": ("How well two frames are brought together", "bvc.md", _registration),

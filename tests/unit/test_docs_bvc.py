@@ -19,10 +19,17 @@ def test_page_is_up_to_date() -> None:
     assert checked.returncode == 0, "run: python docs/bvc.py"
 
 
-@pytest.mark.parametrize(("size", "rates"), [("compact", 8), ("paper", 1)])
-def test_counted_parameters_are_those_of_the_networks(size: str, rates: int) -> None:
+OPTIONS = {
+    "blocks": {"blocks": True, "venet": False, "refine": False},
+    "compact": {"detail": True},
+    "paper": {"size": "paper", "rates": 1},
+}
+
+
+@pytest.mark.parametrize("size", OPTIONS)
+def test_counted_parameters_are_those_of_the_networks(size: str) -> None:
     counted = json.loads((ROOT / "results" / "bvc-cost.json").read_text(encoding="utf-8"))["sizes"][size]["parameters"]
-    named = networks.build("bvc", size=size, rates=rates, detail=size == "compact").named_parameters()
+    named = networks.build("bvc", **OPTIONS[size]).named_parameters()
     assert sum(counted.values()) == sum(p.numel() for name, p in named)
 
 
