@@ -1,4 +1,4 @@
-"""What BVC's networks cost: python bench/bvc.py --out results/bvc-cost.json [--video FILE] [--sizes blocks,compact,paper] [--threads N]
+"""What BVC's networks cost: python bench/bvc.py --out results/bvc-cost.json [--video FILE] [--sizes compact,paper] [--threads N]
 
 Parameters and thousands of multiply-adds per pixel by module, which need no weights, and on this machine the seconds and the
 memory that the networks take for a frame of 1280x720 (padded to 1280x768 inside), without entropy coding and without reading and

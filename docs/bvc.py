@@ -79,8 +79,8 @@ def tables() -> str:
 def _without_networks(blocks: dict[str, Any]) -> str:
     (parameters, kmacs), (own, decoding) = _totals(blocks), _decoder(blocks)
     return (
-        f"`blocks`, as in the package, has none of VENet, AE_blur, FRNet and MCNet: {parameters} parameters and {kmacs} kMAC/px, of "
-        f"which the flow is the most; the decoder's two transforms have {own} and take {decoding} kMAC/px."
+        f"`blocks`, as in the package, has none of VENet, AE_blur, FRNet and MCNet: {parameters} parameters and {kmacs} kMAC/px, "
+        f"of which the flow is the most; the decoder's two transforms have {own} and take {decoding} kMAC/px."
     )
 
 
@@ -88,8 +88,9 @@ def _stream(stream: dict[str, Any]) -> str:
     shares = " and ".join(f"{100 * stream[f'{side}_entropy_share']:.1f} % of {side[:-1]}ing's" for side in ("encode", "decode"))
     what = f"{stream['frames']} frames of 1280x720 at quality {stream['quality']:g} ({stream['bits_per_pixel']} bits per pixel)"
     return (
-        f"A whole stream, {what}, the package's model, not sharpened: {stream['encode_s']:.2f} s a frame to encode, {stream['decode_fps']} "
-        f"frames/s from file to decoded frames, keyframe and colour conversion included; entropy coding is {shares} CPU time."
+        f"A whole stream, {what}, the package's model, not sharpened: {stream['encode_s']:.2f} s a frame to encode, "
+        f"{stream['decode_fps']} frames/s from file to decoded frames, keyframe and colour conversion included; entropy coding is "
+        f"{shares} CPU time."
     )
 
 

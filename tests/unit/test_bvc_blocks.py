@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from small import pictures
@@ -12,9 +14,10 @@ from torch import Tensor
 from revivid import networks
 from revivid.errors import UsageError
 from revivid.layers.block_transform import Analysis, Synthesis, step_basis
+from revivid.layers.deblocking import deblock
 from revivid.layers.warp import backward_warp
-from revivid.networks.bvc_compact import brought
-from revivid.networks.bvc_matching import matched
+from revivid.networks.bvc_choices import matched, worthwhile
+from revivid.networks.bvc_compact import brought_in_blocks
 
 
 @pytest.fixture(scope="module")
@@ -39,20 +42,20 @@ def test_the_search_finds_motion_that_flow_has_missed(photograph: Tensor) -> Non
     truth[0, :, :, :128] = torch.tensor([5.25, -2.5])[:, None, None]
     truth[0, :, :, 128:] = torch.tensor([-3.0, 1.75])[:, None, None]
     target = backward_warp(photograph, truth, padding="border", mode="bicubic")
-    found = matched(target, photograph, torch.zeros(1, 2, 48, 64), 1e-4)
+    found = matched(target, photograph, torch.zeros(1, 2, 48, 64), 0.02)
     assert found.shape == (1, 2, 48, 64)
     cells = truth[..., ::4, ::4]
     right = ((found - cells).abs() < 0.01).all(1)[..., 8:-8, 8:-8]
     assert right.float().mean() > 0.9
-    assert error(brought(photograph, found), target) < error(photograph, target) / 20
+    assert error(brought_in_blocks(photograph, found), target) < error(photograph, target) / 20
 
 
 @torch.no_grad()
 def test_dear_bits_make_few_vectors(photograph: Tensor) -> None:
     stripes = torch.tensor([1.0, -1.0]).repeat_interleave(8).repeat(16).expand(1, 2, 192, 256)
     target = backward_warp(photograph, stripes, padding="border", mode="bicubic")
-    for price, splits in ((1e-6, True), (1e3, False)):
-        found = matched(target, photograph, torch.zeros(1, 2, 48, 64), price)
+    for step, splits in ((0.001, True), (100.0, False)):
+        found = matched(target, photograph, torch.zeros(1, 2, 48, 64), step)
         blocks = found[0].unflatten(1, (12, 4)).unflatten(3, (16, 4))
         assert torch.equal(blocks, blocks[:, :, :1, :, :1].expand_as(blocks)) != splits
 
@@ -60,7 +63,7 @@ def test_dear_bits_make_few_vectors(photograph: Tensor) -> None:
 @torch.no_grad()
 def test_vectors_stay_in_the_range_of_integers(network: Any, photograph: Tensor) -> None:
     far = torch.full((1, 2, 48, 64), 90.0)
-    found = matched(photograph, photograph.roll(37, 3), far, 1e-4)
+    found = matched(photograph, photograph.roll(37, 3), far, 0.02)
     assert found.abs().max() <= 31
     coded = network.motion_coder.integers(found, 4.0)
     assert coded.abs().max() <= 127
@@ -91,12 +94,124 @@ def test_quality_is_what_it_costs(network: Any) -> None:
     assert errors[-1] < 2e-4
 
 
+def test_what_hardly_helps_is_not_coded() -> None:
+    """Of four blocks one has a coefficient of hardly more than half a step, one a large one, one many, one none."""
+    scaled = torch.zeros(384, 1, 1)
+    scaled[4 * 7], scaled[4 * 7 + 1] = 0.8, 2.9
+    scaled[2 : 4 * 20 : 4] = -1.0
+    kept = worthwhile(scaled, scaled.round().to(torch.int16))
+    assert kept.dtype == torch.int16
+    expected = scaled.round()
+    expected[4 * 7] = 0
+    assert torch.equal(kept.float(), expected)
+
+
+def test_edges_of_coded_blocks_are_smoothed() -> None:
+    torch.manual_seed(0)
+    steps = torch.rand(1, 3, 4, 4).sub(0.5).mul(0.02).add(0.5).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    nothing = torch.zeros_like(steps)
+    assert torch.equal(deblock(steps.clone(), nothing, 8, 0.2), steps)
+    smooth = deblock(steps.clone(), nothing + 1, 8, 0.2)
+
+    def jumps(frame: Tensor) -> Tensor:
+        return (frame[..., 8::8] - frame[..., 7:-1:8]).abs()
+
+    assert jumps(smooth).mean() < 0.6 * jumps(steps).mean()
+    assert (smooth - steps).abs().max() <= 2 * 0.07 * 0.2 + 1e-6
+    inside = steps.clone()
+    inside[..., 7::8], inside[..., 0::8], inside[..., 7::8, :], inside[..., 0::8, :] = (0.0,) * 4
+    left = smooth.clone()
+    left[..., 7::8], left[..., 0::8], left[..., 7::8, :], left[..., 0::8, :] = (0.0,) * 4
+    assert torch.equal(inside, left)
+    edge = torch.where(torch.arange(32) < 16, 0.3, 0.7).expand(1, 3, 32, 32)
+    assert torch.equal(deblock(edge.clone(), nothing + 1, 8, 0.2), edge), "edges of the picture's own stay"
+
+
 @torch.no_grad()
 def test_quarters_of_blocks_come_back() -> None:
     basis = step_basis(4, 2)
     assert torch.allclose(basis.flatten(1) @ basis.flatten(1).T, torch.eye(8), atol=1e-6)
     even = torch.randn(1, 2, 6, 8).repeat_interleave(2, 2).repeat_interleave(2, 3)
     assert torch.allclose(Synthesis(basis, 3.0, bias=False)(Analysis(basis, 3.0)(even)), even, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_decoder_by_the_book(network: Any) -> None:
+    """docs/FORMAT.md, section 10, pixel by pixel."""
+    quality, (first, second) = 6.0, (frame[None] for frame in pictures(2, 64, 64))
+    coded = network.encode(second, first, quality)
+    coded.motion[:, 1, 2] = torch.tensor([9, 2, -3, 1, -7, 0, 2, 5])
+    gains = [gain.flatten().double().numpy() for gain in network.residual_coder.gains(torch.tensor([quality]))]
+    reference = first[0].double().numpy()
+    residual = residual_by_the_book(coded.residual.numpy() * gains[1][:, None, None])
+    frame = brought_by_the_book(reference, coded.motion.numpy()) + residual
+    step = 27 / 255 / gains[0].mean()
+    for axis in (2, 1):
+        smooth_by_the_book(np.moveaxis(frame, axis, 2), np.moveaxis(residual, axis, 2), step)
+    ours = network.decode(coded.motion, coded.residual, first, quality)
+    assert np.abs(ours[0].numpy() - frame.clip(0, 1)).max() < 1e-4
+    assert coded.residual.any()
+
+
+def brought_by_the_book(reference: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    _, height, width = reference.shape
+    out = np.empty_like(reference)
+    for row in range(height):
+        for column in range(width):
+            m = motion[:, row // 16, column // 16].astype(float)
+            sx, sy = 1 - 2 * (column // 8 % 2), 1 - 2 * (row // 8 % 2)
+            x, y = (m[k] + sx * m[k + 1] + sy * m[k + 2] + sx * sy * m[k + 3] for k in (0, 4))
+            out[:, row, column] = cubic_by_the_book(reference, row + y / 4, column + x / 4)
+    return out
+
+
+def cubic_by_the_book(picture: np.ndarray, y: float, x: float) -> np.ndarray:
+    _, height, width = picture.shape
+    top, left, total = math.floor(y), math.floor(x), np.zeros(3)
+    for row in range(top - 1, top + 3):
+        for column in range(left - 1, left + 3):
+            seen = picture[:, min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
+            total += keys(y - row) * keys(x - column) * seen
+    return total
+
+
+def keys(distance: float, a: float = -0.75) -> float:
+    d = abs(distance)
+    return (a + 2) * d**3 - (a + 3) * d**2 + 1 if d <= 1 else a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a if d < 2 else 0.0
+
+
+def residual_by_the_book(coefficients: np.ndarray) -> np.ndarray:
+    """(384, h, w) -> (3, 16 h, 16 w)."""
+    frequencies = sorted(((u, v) for u in range(8) for v in range(8)), key=lambda f: f[0] ** 2 + f[1] ** 2)
+    places = np.arange(8) + 0.5
+    waves = [np.cos(np.pi / 8 * places * u) * math.sqrt((1 if u == 0 else 2) / 8) for u in range(8)]
+    colors = [np.array(axis) / np.linalg.norm(axis) for axis in ((1, 1, 1), (-1, 0, 1), (-1, 2, -1))]
+    atoms = [(color, u, v) for color, count in zip(colors, (64, 16, 16), strict=True) for u, v in frequencies[:count]]
+    _, h, w = coefficients.shape
+    out = np.zeros((3, 16 * h, 16 * w))
+    for k, (color, u, v) in enumerate(atoms):
+        for i in range(2):
+            for j in range(2):
+                for row in range(h):
+                    for column in range(w):
+                        value = coefficients[4 * k + 2 * i + j, row, column] * 27 / 255
+                        if value:
+                            block = out[:, 16 * row + 8 * i :, 16 * column + 8 * j :][:, :8, :8]
+                            block += value * color[:, None, None] * waves[u][:, None] * waves[v]
+    return out
+
+
+def smooth_by_the_book(frame: np.ndarray, residual: np.ndarray, step: float) -> None:
+    for edge in range(8, frame.shape[2], 8):
+        p0, p1, p2 = (frame[:, :, edge - k].copy() for k in (1, 2, 3))
+        q0, q1, q2 = (frame[:, :, edge + k].copy() for k in (0, 1, 2))
+        d = (9 * (q0 - p0) - 3 * (q1 - p1)) / 16
+        uneven = abs(p2 - 2 * p1 + p0) + abs(q2 - 2 * q1 + q0)
+        t = d.clip(-0.07 * step, 0.07 * step) * (2 - 2 * uneven / (0.6 * step)).clip(0, 1)
+        t *= (2 - 2 * abs(d) / (0.7 * step)).clip(0, 1)
+        t *= ((abs(residual[:, :, edge - 1]) > 1e-12) | (abs(residual[:, :, edge]) > 1e-12)).any(0)
+        frame[:, :, edge - 1] += t
+        frame[:, :, edge] -= t
 
 
 def test_it_learns_as_any_other() -> None:

@@ -89,7 +89,7 @@ def test_cells_give_what_the_modules_give(coded: Any) -> None:
             residual = way.residual(frame.residual[:count], QUALITY)
             if network.detail_coder is not None:
                 residual = way.detailed(residual, frame.residual[count:], QUALITY)
-            made.append((shown, way.decoded(predicted, residual)))
+            made.append((shown, way.decoded(predicted, residual, QUALITY)))
     assert type(ways[0]) is not type(ways[1])
     for ours, theirs in zip(*made, strict=True):
         assert (ours - theirs).abs().max() < 1e-4

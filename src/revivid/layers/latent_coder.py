@@ -74,13 +74,18 @@ class GainedCoder(nn.Module):
     @torch.no_grad()
     def integers(self, x: Tensor, quality: float) -> Tensor:
         """The rounded latent (C, h, w) int32 of one picture (1, K, H, W)."""
+        scaled = self.scaled(x, quality)
+        whole = torch.round(scaled) if self.rounding == 0.5 else torch.copysign((scaled.abs() + self.rounding).floor(), scaled)
+        return whole.to(torch.int32)
+
+    @torch.no_grad()
+    def scaled(self, x: Tensor, quality: float) -> Tensor:
+        """The latent (C, h, w) of one picture (1, K, H, W) before it is rounded."""
         gain, _, _ = self.gains(torch.tensor([quality], device=x.device))
         latent = self.encoder(x).float()
         if self.centred:
             latent = latent - self.center[:, None, None]
-        scaled = (latent * gain)[0]
-        whole = torch.round(scaled) if self.rounding == 0.5 else torch.copysign((scaled.abs() + self.rounding).floor(), scaled)
-        return whole.to(torch.int32)
+        return (latent * gain)[0]
 
     @torch.no_grad()
     def reconstruct(self, symbols: Tensor, quality: float) -> Tensor:

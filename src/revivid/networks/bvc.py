@@ -27,8 +27,8 @@ from ..layers.latent_contexts import LatentContexts
 from ..layers.rdn import ResidualDenseNetwork
 from ..layers.warp import backward_warp
 from . import bvc_compact, bvc_paper
-from .bvc_decoding import Decoding, Motion, OnBlocks, OnCells
-from .bvc_matching import BIT_PRICE, matched
+from .bvc_choices import matched, worthwhile
+from .bvc_decoding import Decoding, Motion, OnBlocks, OnCells, smoothed, step_of
 from .traits import Traits
 
 #: Side of a latent's cell in pixels.
@@ -54,6 +54,7 @@ class Expanded(NamedTuple):
 
     motion: Motion
     residual: Tensor
+    quality: float
 
 
 class Bvc(nn.Module):
@@ -199,22 +200,22 @@ class Bvc(nn.Module):
         predicted = way.predicted(way.motion(motion, quality), reference)
         wanted = enhanced if keep is None else _laid_out(keep)
         missing = wanted - way.pictured(predicted)
-        residual = self.residual_coder.quantise(missing, quality)
+        residual = self._lacking(missing, quality)
         found = way.residual(residual, quality)
         if self.detail_coder is not None:
             detail = self.detail_coder.quantise(missing - way.pictured(found), quality)
             found, residual = way.detailed(found, detail, quality), torch.cat((residual, detail))
-        return Coded(motion, residual, way.decoded(predicted, found))
+        return Coded(motion, residual, way.decoded(predicted, found, quality))
 
     def _moved(self, enhanced: Tensor, reference: Tensor, quality: float) -> Tensor:
         """The flow that is coded, on the motion coder's grid."""
         flow = self.refined(enhanced, reference, self.flow(enhanced, reference))
-        return matched(enhanced, reference, flow, self._bit_price(quality)) if self._blocks else flow
+        return matched(enhanced, reference, flow, step_of(self.residual_coder, quality)) if self._blocks else flow
 
-    def _bit_price(self, quality: float) -> float:
-        """Squared error, summed over samples, that a bit is worth: in proportion to the square of the residual's steps."""
-        gain = float(self.residual_coder.gains(torch.tensor([float(quality)]))[0].mean())
-        return BIT_PRICE / (gain * self.residual_coder.encoder[0].gain) ** 2  # pyright: ignore[reportIndexIssue]
+    def _lacking(self, missing: Tensor, quality: float) -> Tensor:
+        """The residual's integers, without those that aren't worth their bits."""
+        symbols = self.residual_coder.quantise(missing, quality)
+        return worthwhile(self.residual_coder.scaled(missing, quality), symbols) if self._blocks else symbols
 
     @torch.no_grad()
     def decode(self, motion: Tensor, residual: Tensor, reference: Tensor, quality: float) -> Tensor:
@@ -231,13 +232,13 @@ class Bvc(nn.Module):
         way = self._decoding(motion.device)
         coarse, detail = residual.split((self.residual_coder.channels, len(residual) - self.residual_coder.channels))
         found = way.residual(coarse, quality)
-        return Expanded(way.motion(motion, quality), way.detailed(found, detail, quality) if len(detail) else found)
+        return Expanded(way.motion(motion, quality), way.detailed(found, detail, quality) if len(detail) else found, quality)
 
     @torch.no_grad()
     def compose(self, expanded: Expanded, reference: Tensor) -> Tensor:
         """The rest of `decode`: the frame (1, 3, H, W)."""
         way = self._decoding(reference.device)
-        return way.decoded(way.predicted(expanded.motion, reference), expanded.residual)
+        return way.decoded(way.predicted(expanded.motion, reference), expanded.residual, expanded.quality)
 
     def contexts(self) -> tuple[dict[str, Tensor], dict[str, Tensor]] | None:
         """The tables of motion and residual where contexts choose among them (`layers.latent_contexts`); None: see `tables`."""
@@ -282,6 +283,8 @@ class Bvc(nn.Module):
 
     def warped(self, reference: Tensor, flow: Tensor) -> Tensor:
         """The reference brought to the current frame's grid along a flow on the motion coder's grid."""
+        if self._blocks:
+            return bvc_compact.brought_in_blocks(reference, flow)
         if self.size == "compact":
             return bvc_compact.brought(reference, flow)
         return backward_warp(reference, flow, padding="border")
@@ -339,7 +342,9 @@ class _AsModules:
     def pictured(self, predicted: Tensor) -> Tensor:
         return predicted
 
-    def decoded(self, predicted: Tensor, residual: Tensor) -> Tensor:
+    def decoded(self, predicted: Tensor, residual: Tensor, quality: float) -> Tensor:
+        if self._network.mcnet is None:
+            return smoothed(predicted + residual, residual, step_of(self._network.residual_coder, quality))
         return (predicted + residual).clamp_(0, 1)
 
 

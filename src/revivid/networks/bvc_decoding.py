@@ -16,11 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers.block_transform import Synthesis
+from ..layers.block_transform import Analysis, Synthesis
+from ..layers.deblocking import deblock
 from ..layers.fused import fused_conv
 from ..layers.latent_coder import LatentCoder
 from ..layers.row_warp import Taps, row_warp, taps_of
-from .bvc_compact import CELL, FLOW_SCALE, RESIDUAL_GAIN, CellCompensation, Deblocking, enlarge_flow
+from .bvc_compact import BLOCK, CELL, FLOW_SCALE, RESIDUAL_GAIN, CellCompensation, Deblocking, enlarge_flow, repeat_flow
 
 _COLORS = 3
 
@@ -55,7 +56,7 @@ class Decoding(Protocol):
         """x- as a picture (1, 3, H, W)."""
         ...
 
-    def decoded(self, predicted: Tensor, residual: Tensor) -> Tensor:
+    def decoded(self, predicted: Tensor, residual: Tensor, quality: float) -> Tensor:
         """The frame (1, 3, H, W) in [0, 1]; `predicted` may be overwritten."""
         ...
 
@@ -104,8 +105,20 @@ class OnCells:
     def pictured(self, predicted: Tensor) -> Tensor:
         return _to_picture(predicted)
 
-    def decoded(self, predicted: Tensor, residual: Tensor) -> Tensor:
+    def decoded(self, predicted: Tensor, residual: Tensor, quality: float) -> Tensor:
+        del quality
         return _to_picture(predicted.add_(residual).clamp_(0, 1))
+
+
+def step_of(coder: LatentCoder, quality: float) -> float:
+    """The step of a transform's quantiser, mean over its coefficients, in the picture's units."""
+    gain = float(coder.gains(torch.tensor([float(quality)]))[0].mean())
+    return 1 / (gain * cast(Analysis, cast(nn.Sequential, coder.encoder)[0]).gain)
+
+
+def smoothed(frame: Tensor, residual: Tensor, step: float) -> Tensor:
+    """What a decoder of blocks makes of x- and the residual that was added to it; `frame` is overwritten."""
+    return deblock(frame, residual, BLOCK, step).clamp_(0, 1)
 
 
 class OnBlocks:
@@ -116,7 +129,7 @@ class OnBlocks:
 
     def motion(self, symbols: Tensor, quality: float) -> Motion:
         flow = self._motion_coder.reconstruct(symbols, quality)
-        return Motion(flow, taps_of(enlarge_flow(flow)))
+        return Motion(flow, taps_of(repeat_flow(flow)))
 
     def residual(self, symbols: Tensor, quality: float) -> Tensor:
         shuffle, synthesis = cast(Iterable[nn.Module], self._residual_coder.decoder)
@@ -134,8 +147,8 @@ class OnBlocks:
     def pictured(self, predicted: Tensor) -> Tensor:
         return predicted
 
-    def decoded(self, predicted: Tensor, residual: Tensor) -> Tensor:
-        return predicted.add_(residual).clamp_(0, 1)
+    def decoded(self, predicted: Tensor, residual: Tensor, quality: float) -> Tensor:
+        return smoothed(predicted.add_(residual), residual, step_of(self._residual_coder, quality))
 
 
 def _synthesised(synthesis: Synthesis, latent: Tensor) -> Tensor:

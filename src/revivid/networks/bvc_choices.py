@@ -1,8 +1,9 @@
-"""Motion in blocks, for the encoder of a BVC with `blocks`: vectors that predict best for the bits that they take.
+"""What the encoder of a BVC with `blocks` chooses: what predicts best, and what is coded of the rest, for the bits that it takes.
 
     flow -> medians, means -> one vector for 16x16 pixels, in quarters -> four for 8x8, where that is worth its bits
+    residual's integers -> without those of blocks that gain less than their bits are worth
 
-What a vector is worth: the squared error of what it brings, and `price` for each bit that it is away from what its neighbours say.
+What a vector costs: the squared error of what it brings, and the price of each bit that it is away from what its neighbours say.
 Only encoders come here, so nothing depends on how it is rounded.
 """
 
@@ -12,8 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: Squared error that a bit is worth, in squared steps of the residual's quantiser.
-BIT_PRICE = 0.3
+#: Squared error that a bit is worth, in squared steps of the residual's quantiser: of motion, which later frames profit from, and
+#: of the residual. What a block's integers take, roughly: some bits for there being any, and for each.
+_MOTION_BIT, _RESIDUAL_BIT = 0.3, 0.15
+_FOR_ANY, _FOR_EACH = 4, 4
 _LARGE, _SMALL = 16, 8
 #: Vectors are in quarters of a pixel and go no further, so that a latent's integers hold their means.
 _QUARTERS, _FARTHEST = 4, 124
@@ -31,11 +34,11 @@ _FIRST, _AGAIN, _FINE = (8, 4, 2, 1), (2, 1), (4, 2, 1)
 _AROUND = tuple((down, across) for down in (-1, 0, 1) for across in (-1, 0, 1) if down or across)
 
 
-def matched(target: Tensor, reference: Tensor, flow: Tensor, price: float) -> Tensor:
+def matched(target: Tensor, reference: Tensor, flow: Tensor, step: float) -> Tensor:
     """Flow on cells of 4x4 pixels (1, 2, H/4, W/4), in pixels and even in blocks of 8x8, from `target` to `reference`
-    (1, 3, H, W), sides multiples of 16; found from `flow` on the same grid. `price`: of a bit, in squared error of all colours."""
+    (1, 3, H, W), sides multiples of 16; found from `flow` on the same grid. `step`: of the residual's quantiser."""
     # Grey alone is looked at: about a third of the error.
-    price = price / 3
+    price = _MOTION_BIT * step**2 / 3
     target = target.mean(1, keepdim=True)
     planes = _phases(reference.mean(1, keepdim=True))
     large, small = _Blocks(target, planes, _LARGE), _Blocks(target, planes, _SMALL)
@@ -52,6 +55,16 @@ def matched(target: Tensor, reference: Tensor, flow: Tensor, price: float) -> Te
     split = apart < cost
     chosen = torch.where(split.repeat_interleave(2, 0).repeat_interleave(2, 1), parts, whole)
     return (chosen / _QUARTERS).repeat_interleave(2, 1).repeat_interleave(2, 2)[None]
+
+
+def worthwhile(scaled: Tensor, symbols: Tensor) -> Tensor:
+    """A residual's integers (C, h, w), without those of blocks whose squared error they hardly lessen; `scaled`: before rounding.
+
+    Channel 4 k + b is coefficient k of block b of four."""
+    gained, count = ((scaled.square() - (scaled - symbols).square()), symbols != 0)
+    gained, count = (part.unflatten(0, (-1, 4)).sum(0) for part in (gained, count))
+    kept = gained > _RESIDUAL_BIT * (_FOR_ANY + _FOR_EACH * count)
+    return symbols * kept.repeat(len(symbols) // 4, 1, 1)
 
 
 class _Blocks:
