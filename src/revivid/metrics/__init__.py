@@ -1,6 +1,8 @@
-"""How good: PSNR, SSIM and MS-SSIM by the published conventions, on tensors (`pixel`) and on frames of video (`frame`)."""
+"""How good: PSNR, SSIM and MS-SSIM by the published conventions, on tensors (`pixel`) and on frames of video (`frame`), and NIQE
+without a reference."""
 
 from .frame import METRICS, PIXEL_METRICS, FrameScores, Metric, gaps, measure
+from .niqe import niqe
 from .pixel import MS_SSIM_MIN_SIDE, PSNR_CAP, ms_ssim, psnr, ssim
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "gaps",
     "measure",
     "ms_ssim",
+    "niqe",
     "psnr",
     "ssim",
 ]
