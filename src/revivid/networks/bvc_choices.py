@@ -75,9 +75,10 @@ class _Blocks:
         self._planes, self._target = planes.flatten(), _by_block(target[0, 0], side)
         self._stride = planes.shape[-1]
         self._plane = planes.shape[-2] * self._stride
-        rows = torch.arange(_BORDER, _BORDER + height, side)[:, None] * self._stride
-        self._corners = rows + torch.arange(_BORDER, _BORDER + width, side)
-        self._inside = (torch.arange(side)[:, None] * self._stride + torch.arange(side)).flatten()
+        place = torch.arange(_BORDER, _BORDER + max(height, width), side, device=target.device)
+        self._corners = place[: height // side, None] * self._stride + place[: width // side]
+        offset = torch.arange(side, device=target.device)
+        self._inside = (offset[:, None] * self._stride + offset).flatten()
 
     def error(self, vectors: Tensor) -> Tensor:
         """Squared error (h, w) of grey."""
@@ -90,13 +91,14 @@ class _Blocks:
     def best(self, starts: list[Tensor], expected: Tensor, price: float, steps: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """The best of some vectors and of those around it, `steps` apart, and its cost; bits are those of its distance from
         `expected`."""
-        found = starts[0], torch.full(expected.shape[1:], torch.inf)
+        found = starts[0], torch.full_like(expected[0], torch.inf)
         for start in starts:
             found = self._better(start, *found, expected, price)
         for step in steps:
             middle = found[0]
             for down, across in _AROUND:
-                found = self._better(middle + step * torch.tensor([across, down])[:, None, None], *found, expected, price)
+                moved = torch.stack((middle[0] + step * across, middle[1] + step * down))
+                found = self._better(moved, *found, expected, price)
         return found
 
     def _better(self, other: Tensor, vectors: Tensor, cost: Tensor, expected: Tensor, price: float) -> tuple[Tensor, Tensor]:
@@ -108,7 +110,7 @@ class _Blocks:
 
 def _phases(picture: Tensor) -> Tensor:
     """A picture (1, 1, H, W) at quarters of a pixel, with a border: 16 planes (16, H + .., W + ..), 4 y + x by (y, x) quarters."""
-    weights = torch.tensor(_PHASES)
+    weights = torch.tensor(_PHASES, device=picture.device)
     padded = F.pad(picture, (_BORDER + 1, _BORDER + 2, _BORDER + 1, _BORDER + 2), mode="replicate")
     wide = F.conv2d(padded, weights[:, None, None, :])
     tall = F.conv2d(wide.transpose(0, 1), weights[:, None, :, None])

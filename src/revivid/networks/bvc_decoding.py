@@ -112,7 +112,8 @@ class OnCells:
 
 def step_of(coder: LatentCoder, quality: float) -> float:
     """The step of a transform's quantiser, mean over its coefficients, in the picture's units."""
-    gain = float(coder.gains(torch.tensor([float(quality)]))[0].mean())
+    where = next(coder.parameters()).device
+    gain = float(coder.gains(torch.tensor([float(quality)], device=where))[0].mean())
     return 1 / (gain * cast(Analysis, cast(nn.Sequential, coder.encoder)[0]).gain)
 
 
