@@ -10,6 +10,7 @@ import pytest
 
 from revivid.cli import weights as command
 from revivid.errors import MissingWeights
+from revivid.train import recipe as recipes
 from revivid.weights import cards, embedded
 
 ROOT = Path(__file__).parents[2]
@@ -89,3 +90,12 @@ def test_the_time_of_a_training(maker, monkeypatch, tmp_path):
 
 
 ORIGINAL = cards._known
+
+
+@pytest.mark.parametrize("name", embedded.names())
+def test_the_command_of_a_card_names_a_recipe_that_is_there(name):
+    """Or none is named, for weights that nobody trained."""
+    said, metadata = cards.card(name)["recipe"], embedded.describe()[name]
+    assert ("revivid train" in said) == (metadata.iterations > 0)
+    if metadata.iterations:
+        assert (Path(recipes.__file__).parent / "recipes" / f"{metadata.recipe}.toml").is_file()

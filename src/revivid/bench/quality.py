@@ -110,7 +110,7 @@ def _summary(session: Session, of_setting: Sequence[Job]) -> dict[str, Any]:
 def _speeds(session: Session, task: Task, baselines: Sequence[Arm], weights: Sequence[Weights]) -> dict[str, Any]:
     """Nothing of ours runs beside it."""
     clip, quick = session.clips[0], session.options.quick
-    frames, repeats = (5, 1) if quick else (FRAMES, REPEATS)
+    frames, repeats = (3, 1) if quick else (FRAMES, REPEATS)
     sample = timed_sample(task, read_source(clip.name, clip.master, frames, clip.cache), frames)
     setting = task.setting(task.timed)
     arms = [arm for arm in baselines if setting.baselines[arm.name].timed] + network_arms(setting, weights)

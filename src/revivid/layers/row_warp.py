@@ -18,7 +18,7 @@ from torch import Tensor
 #: How many pixels the padded picture has beyond each border; what lies farther out sees the border's pixel alone.
 _REACH = 3
 #: Cubic convolution with A = -0.75 (Keys, 1981), as torch has it: weights of the taps -1, 0, 1, 2 as polynomials of 1, t, t^2, t^3.
-_CUBIC = ((0.0, 1.0, 0.0, 0.0), (-0.75, 0.0, 0.75, 0.0), (1.5, -2.25, 1.5, -0.75), (-0.75, 1.25, -1.25, 0.75))
+CUBIC = ((0.0, 1.0, 0.0, 0.0), (-0.75, 0.0, 0.75, 0.0), (1.5, -2.25, 1.5, -0.75), (-0.75, 1.25, -1.25, 0.75))
 #: Pixels at a time: what lies between two steps stays in the cache.
 _CHUNK = 1 << 16
 
@@ -37,7 +37,7 @@ def taps_of(flow: Tensor) -> Taps:
     _, _, height, width = flow.shape
     stride, lines = width + 2 * _REACH, max(1, _CHUNK // width)
     down = stride * torch.arange(4, dtype=torch.int32, device=flow.device)
-    cubic = torch.tensor(_CUBIC, dtype=flow.dtype, device=flow.device)
+    cubic = torch.tensor(CUBIC, dtype=flow.dtype, device=flow.device)
     columns = torch.arange(width, dtype=flow.dtype, device=flow.device)
     below, right = flow.new_empty(2, height, width, 4)
     rows = torch.empty(height, width, 4, dtype=torch.int32, device=flow.device)

@@ -63,7 +63,7 @@ def read_tracks(path: Path) -> tuple[list[Planes], str]:
         note = container.metadata.get(_NOTE)
         if note is None:
             raise CorruptInput(f"{path} holds no such tracks", hint="Was it made by another program?")
-        found: list[list[Planes]] = [[] for _ in container.streams.video]
+        found: dict[int, list[Planes]] = {stream.index: [] for stream in container.streams.video}
         for stream in container.streams.video:
             stream.thread_type = "NONE"
         for packet in container.demux(container.streams.video):
@@ -71,7 +71,7 @@ def read_tracks(path: Path) -> tuple[list[Planes], str]:
                 assert isinstance(frame, av.VideoFrame)
                 found[packet.stream.index].append(to_planes(frame, _COLOR, 0))
         wanted = container.metadata.get(_CRC)
-    clips = [_clip(frames) for frames in found if frames]
+    clips = [_clip(frames) for frames in found.values() if frames]
     if str(_checksum(clips)) != wanted:
         raise CorruptInput(f"{path} is damaged: its samples are not those that were written", hint="Delete it: it is made anew.")
     return clips, note

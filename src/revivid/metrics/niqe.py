@@ -4,7 +4,7 @@ Analyzer", IEEE Signal Processing Letters 2013).
     luma -> normalised by local mean and contrast -> 36 numbers a block -> Gaussian over blocks <- distance -> that of photographs
 
 The numbers describe the distributions of normalised samples and of products of neighbours, at two scales. 0 is what sharp
-photographs look like; blur, noise, blocks and invented texture all lead away from there. Less is better, and tenths mean little.
+photographs look like; blur, noise, blocks and invented texture all lead away from there. Less is better.
 The photographs are this project's own (`bench/niqe.py`), so figures of other implementations lie on another scale.
 """
 

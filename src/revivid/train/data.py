@@ -41,6 +41,7 @@ MIN_SIDE = 64
 #: 120 frames per second: what moves does so evenly over a few of them.
 _EVEN = Shutter(1, 1)
 
+
 @dataclass(frozen=True)
 class DataSettings:
     """How training pairs are made; a section of the recipe."""

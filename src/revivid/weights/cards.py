@@ -28,7 +28,7 @@ def card(name: str) -> dict[str, Any]:
         "kMAC per pixel": known.get("kmacs_per_pixel") or "not counted",
         "data": metadata.trained_on,
         "sources": [f"{kind}: {licences}" for kind, licences in known.get("sources", {}).items()],
-        "recipe": f"{metadata.recipe} (`revivid train {metadata.recipe}`)",
+        "recipe": f"{metadata.recipe} (`revivid train {metadata.recipe}`)" if metadata.iterations else "none: not trained",
         "iterations": f"{metadata.iterations:,}",
         "training time": "not noted" if minutes is None else f"{minutes} minutes",
         "date": metadata.date,
