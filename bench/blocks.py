@@ -56,7 +56,7 @@ def curve(network: Any, scenes: Sequence[Scene]) -> list[tuple[float, float]]:
 def _coded(network: Any, model: Model, frames: list[torch.Tensor], quality: float) -> tuple[float, float]:
     _, _, height, width = frames[0].shape
     key = keyframe.encode(frames[0][0].numpy(), keyframe.qp_of(quality), 8)
-    reference = torch.from_numpy(keyframe.decode(key, width, height, 8))[None]
+    reference = torch.from_numpy(keyframe.decode(key, width, height))[None]
     group, levels = model.coder(width, height, quality).group(), [decibels(reference[0], frames[0][0])]
     for frame in frames[1:]:
         made = network.encode(frame, reference, quality)

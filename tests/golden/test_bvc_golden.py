@@ -52,7 +52,7 @@ def test_our_decoder() -> None:
         assert [list(shown) for shown in group.shown] == said["shown"]
         key = group.frame()
         assert key.crc == said["key_crc"]
-        assert keyframe.decode(key, *SAID["padded"], 10).shape == (3, 128, 192)
+        assert keyframe.decode(key, *SAID["padded"]).shape == (3, 128, 192)
         latents = [coder.decode(group.frame()) for _ in group.shown[1:]]
         assert [sha256(*pair) for pair in latents] == said["latents"]
         group.finish()
@@ -388,7 +388,7 @@ def test_a_stream_of_the_compact_model() -> None:
     latents = []
     for record in records:
         group = GopReader(record.payload, record.frames)
-        assert keyframe.decode(group.frame(), 128, 64, 8).shape == (3, 64, 128)
+        assert keyframe.decode(group.frame(), 128, 64).shape == (3, 64, 128)
         for _ in group.shown[1:]:
             frame = group.frame()
             pair = coder.decode(frame)

@@ -221,7 +221,7 @@ def picture(width: int = 128, height: int = 64) -> np.ndarray:
 def test_keyframes_come_back(bit_depth: int) -> None:
     wanted = picture()
     coded = keyframe.encode(wanted, 22, bit_depth)
-    again = keyframe.decode(coded, 128, 64, bit_depth)
+    again = keyframe.decode(coded, 128, 64)
     assert again.dtype == np.float32
     assert again.shape == wanted.shape
     assert -10 * np.log10(np.mean((again - wanted) ** 2)) > 40
@@ -236,7 +236,7 @@ def test_keyframes_of_another_kind_are_refused() -> None:
             keyframe.decode(coded, width, height, depth)
     for data in (b"", b"\0", coded.data[:40], bytes(range(256)), coded.data + coded.data):
         with pytest.raises(ValueError, match="keyframe"):
-            keyframe.decode(CodedFrame(data, coded.crc), 128, 64, 8)
+            keyframe.decode(CodedFrame(data, coded.crc), 128, 64)
 
 
 def test_better_qualities_have_finer_keyframes() -> None:

@@ -117,7 +117,7 @@ def keyframes(header: Header, padded: Padded, model: PictureModel | None, where:
 
 
 class HevcKeyframes:
-    """HEVC intra 4:4:4 at the source's bits per sample (`codecs.bvc.keyframe`)."""
+    """HEVC intra 4:4:4 at the source's bits per sample or more (`codecs.bvc.keyframe`)."""
 
     def __init__(self, padded: Padded, quality: float, bit_depth: int, device: torch.device = CPU) -> None:
         self._padded, self._qp, self._depth, self._device = padded, keyframe.qp_of(quality), bit_depth, device
@@ -126,7 +126,7 @@ class HevcKeyframes:
         return keyframe.encode(picture[0].float().cpu().numpy(), self._qp, self._depth)
 
     def decode(self, coded: CodedFrame) -> Tensor:
-        return as_tensor(keyframe.decode(coded, *self._padded, self._depth), self._device)
+        return as_tensor(keyframe.decode(coded, *self._padded), self._device)
 
 
 class LearnedKeyframes:

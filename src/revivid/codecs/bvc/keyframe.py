@@ -23,6 +23,8 @@ PAPER_QPS = (37, 22)
 #: QP of keyframes. All that follows leans on them, so bits are worth more here than in the frames after them.
 QPS = (28, 9)
 _FORMATS = {8: "yuv444p", 10: "yuv444p10le", 12: "yuv444p12le"}
+#: Bits per sample of keyframes at least: eight lose half a decibel of fine keyframes to rounding Y'CbCr alone.
+LEAST_BITS = 10
 _KR, _KB = 0.2126, 0.0722
 _YCC = np.array(
     [
@@ -33,7 +35,11 @@ _YCC = np.array(
 )
 _RGB = np.linalg.inv(_YCC)
 #: The bitstream may not depend on how many cores the machine has, nor carry the encoder's name; QP is the I frame's own.
-_X265 = "log-level=error:info=0:aud=0:repeat-headers=1:keyint=1:ipratio=1:aq-mode=0:cutree=0:wpp=0:frame-threads=1:pools=none"
+# Tuned for PSNR, since all that follows leans on what is exact; edges are left to the frames that follow.
+_X265 = (
+    "log-level=error:info=0:aud=0:repeat-headers=1:keyint=1:ipratio=1:aq-mode=0:cutree=0:wpp=0:frame-threads=1:pools=none"
+    ":psy-rd=0:psy-rdoq=0:deblock=-3,-3:tskip=1"
+)
 _HEVC_BT709, _HEVC_FULL_RANGE = 1, 2
 
 
@@ -43,8 +49,9 @@ def qp_of(quality: float) -> int:
     return round(QPS[0] + (quality - worst) / (best - worst) * (QPS[1] - QPS[0]))
 
 
-def encode(picture: np.ndarray, qp: int, bit_depth: int, preset: str = "slow") -> CodedFrame:
+def encode(picture: np.ndarray, qp: int, bit_depth: int, preset: str = "veryslow") -> CodedFrame:
     """R'G'B' (3, H, W) in [0, 1], even sides of 64 at least, as one HEVC picture with its parameter sets (Annex B)."""
+    bit_depth = max(bit_depth, LEAST_BITS)
     planes = _to_planes(picture, bit_depth)
     context = _context("libx265", "w")
     _, height, width = planes.shape
@@ -59,13 +66,13 @@ def encode(picture: np.ndarray, qp: int, bit_depth: int, preset: str = "slow") -
     frame.pts = 0
     frame.color_range, frame.colorspace = _HEVC_FULL_RANGE, _HEVC_BT709
     data = b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
-    return CodedFrame(data, zlib.crc32(_decoded(data, width, height, bit_depth).astype("<u2").tobytes()))
+    return CodedFrame(data, zlib.crc32(_decoded(data, width, height)[0].tobytes()))
 
 
-def decode(frame: CodedFrame, width: int, height: int, bit_depth: int) -> np.ndarray:
+def decode(frame: CodedFrame, width: int, height: int) -> np.ndarray:
     """float32 R'G'B' (3, height, width) in [0, 1]. Raises `ValueError` for bytes that hold no such picture."""
-    planes = _decoded(frame.data, width, height, bit_depth)
-    if zlib.crc32(planes.astype("<u2").tobytes()) != frame.crc:
+    planes, bit_depth = _decoded(frame.data, width, height)
+    if zlib.crc32(planes.tobytes()) != frame.crc:
         raise ValueError("a keyframe decodes to other samples than were encoded (CRC)")
     peak = (1 << bit_depth) - 1
     ycc = planes.astype(np.float32) / np.float32(peak)
@@ -81,8 +88,8 @@ def _to_planes(picture: np.ndarray, bit_depth: int) -> np.ndarray:
     return np.clip(np.rint(ycc), 0, peak).astype(np.uint8 if bit_depth == 8 else np.uint16)
 
 
-def _decoded(data: bytes, width: int, height: int, bit_depth: int) -> np.ndarray:
-    """Y', Cb, Cr (3, height, width) code values."""
+def _decoded(data: bytes, width: int, height: int) -> tuple[np.ndarray, int]:
+    """Y', Cb, Cr (3, height, width), code values as u16, and their bits, as the bitstream says."""
     context = _context("hevc", "r")
     context.thread_count = 1
     # What the stream's own headers claim is refused before anything is allocated for it.
@@ -94,9 +101,10 @@ def _decoded(data: bytes, width: int, height: int, bit_depth: int) -> np.ndarray
     if len(frames) != 1 or not isinstance(frames[0], av.VideoFrame):
         raise ValueError(f"a keyframe holds {len(frames)} pictures")
     frame = frames[0]
-    if (frame.width, frame.height, frame.format.name.replace("yuvj", "yuv")) != (width, height, _FORMATS[bit_depth]):
+    bits = {name: depth for depth, name in _FORMATS.items()}.get(frame.format.name.replace("yuvj", "yuv"))
+    if (frame.width, frame.height) != (width, height) or bits is None:
         raise ValueError(f"a keyframe is {frame.width}x{frame.height} {frame.format.name}")
-    return np.stack([_samples(plane, bit_depth) for plane in frame.planes])
+    return np.stack([_samples(plane, bits) for plane in frame.planes]).astype("<u2", copy=False), bits
 
 
 def _samples(plane: VideoPlane, bit_depth: int) -> np.ndarray:
