@@ -28,7 +28,7 @@ from revivid.train.codec_losses import decibels
 from revivid.train.scenes import Scene, files, held_out, load
 from revivid.weights import embedded
 
-_PARAMETERS: dict[str, Any] = {"size": "compact", "venet": False, "refine": False, "contexts": True, "blocks": True}
+_PARAMETERS: dict[str, Any] = {"size": "compact", "venet": False, "refine": False, "contexts": True, "blocks": True, "references": 4}
 #: Held-out scenes that are coded.
 _SEEN = 16
 
@@ -56,13 +56,13 @@ def curve(network: Any, scenes: Sequence[Scene]) -> list[tuple[float, float]]:
 def _coded(network: Any, model: Model, frames: list[torch.Tensor], quality: float) -> tuple[float, float]:
     _, _, height, width = frames[0].shape
     key = keyframe.encode(frames[0][0].numpy(), keyframe.qp_of(quality), 8)
-    reference = torch.from_numpy(keyframe.decode(key, width, height))[None]
-    group, levels = model.coder(width, height, quality).group(), [decibels(reference[0], frames[0][0])]
+    seen = [torch.from_numpy(keyframe.decode(key, width, height))[None]]
+    group, levels = model.coder(width, height, quality).group(), [decibels(seen[0][0], frames[0][0])]
     for frame in frames[1:]:
-        made = network.encode(frame, reference, quality)
+        made = network.encode(frame, seen[0], quality, before=seen[1:])
         group.encode(made.motion.numpy().astype(np.int32), made.residual.numpy().astype(np.int32))
-        reference = made.decoded
-        levels.append(decibels(reference[0], frame[0]))
+        seen = [made.decoded, *seen][: network.references]
+        levels.append(decibels(made.decoded[0], frame[0]))
     return (8 * len(key.data) + group.bits) / (height * width * len(frames)), float(np.mean(levels))
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +44,7 @@ class TinyBvc:
 
     multiple = 64
     enhances = True
+    references = 1
 
     def __init__(self, brighten: float = 0.1) -> None:
         self.brighten = brighten
@@ -53,7 +55,9 @@ class TinyBvc:
     def enhance(self, frame: Tensor) -> Tensor:
         return (frame + self.brighten).clamp(0, 1)
 
-    def encode(self, enhanced: Tensor, reference: Tensor, quality: float, keep: Tensor | None = None) -> Coded:
+    def encode(
+        self, enhanced: Tensor, reference: Tensor, quality: float, keep: Tensor | None = None, before: Sequence[Tensor] = ()
+    ) -> Coded:
         wanted = F.avg_pool2d((enhanced if keep is None else keep) - reference, CELL)
         motion = (wanted[0, :2] * 8).round().clamp(-_MOST, _MOST)
         left = wanted - self._coarse(motion)
@@ -64,7 +68,7 @@ class TinyBvc:
     def expand(self, motion: Tensor, residual: Tensor, quality: float) -> Tensor:
         return self._coarse(motion) + residual[None] / (16 * quality)
 
-    def compose(self, expanded: Tensor, reference: Tensor) -> Tensor:
+    def compose(self, expanded: Tensor, reference: Tensor, before: Sequence[Tensor] = ()) -> Tensor:
         return (reference + F.interpolate(expanded.float(), scale_factor=CELL, mode="nearest")).clamp(0, 1)
 
     def contexts(self) -> None:

@@ -22,7 +22,7 @@ from revivid.networks.bvc_compact import brought_in_blocks
 
 @pytest.fixture(scope="module")
 def network() -> Any:
-    return networks.build("bvc", venet=False, refine=False, blocks=True).eval()
+    return networks.build("bvc", venet=False, refine=False, blocks=True, references=4).eval()
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,8 @@ def test_the_search_finds_motion_that_flow_has_missed(photograph: Tensor) -> Non
     truth[0, :, :, :128] = torch.tensor([5.25, -2.5])[:, None, None]
     truth[0, :, :, 128:] = torch.tensor([-3.0, 1.75])[:, None, None]
     target = backward_warp(photograph, truth, padding="border", mode="bicubic")
-    found = matched(target, photograph, torch.zeros(1, 2, 48, 64), 0.02)
+    found, ages = matched(target, [photograph], torch.zeros(1, 2, 48, 64), 0.02)
+    assert not ages.any()
     assert found.shape == (1, 2, 48, 64)
     cells = truth[..., ::4, ::4]
     right = ((found - cells).abs() < 0.01).all(1)[..., 8:-8, 8:-8]
@@ -55,7 +56,7 @@ def test_dear_bits_make_few_vectors(photograph: Tensor) -> None:
     stripes = torch.tensor([1.0, -1.0]).repeat_interleave(8).repeat(16).expand(1, 2, 192, 256)
     target = backward_warp(photograph, stripes, padding="border", mode="bicubic")
     for step, splits in ((0.001, True), (100.0, False)):
-        found = matched(target, photograph, torch.zeros(1, 2, 48, 64), step)
+        found, _ = matched(target, [photograph], torch.zeros(1, 2, 48, 64), step)
         blocks = found[0].unflatten(1, (12, 4)).unflatten(3, (16, 4))
         assert torch.equal(blocks, blocks[:, :, :1, :, :1].expand_as(blocks)) != splits
 
@@ -63,10 +64,37 @@ def test_dear_bits_make_few_vectors(photograph: Tensor) -> None:
 @torch.no_grad()
 def test_vectors_stay_in_the_range_of_integers(network: Any, photograph: Tensor) -> None:
     far = torch.full((1, 2, 48, 64), 90.0)
-    found = matched(photograph, photograph.roll(37, 3), far, 0.02)
+    found, _ = matched(photograph, [photograph.roll(37, 3)], far, 0.02)
     assert found.abs().max() <= 31
     coded = network.motion_coder.integers(found, 4.0)
     assert coded.abs().max() <= 127
+
+
+@torch.no_grad()
+def test_each_block_comes_from_the_frame_that_shows_it_best(network: Any, photograph: Tensor) -> None:
+    """What was hidden a frame ago is still to be seen in the one before that."""
+    hidden = photograph.clone()
+    hidden[..., 64:128, 64:160] = 0.5
+    noise = torch.rand(photograph.shape, generator=torch.Generator().manual_seed(0))
+    coded = network.encode(photograph, hidden, 4.0, before=[noise, photograph])
+    ages = torch.zeros(12, 16, dtype=torch.int16)
+    ages[4:8, 4:10] = 2
+    assert torch.equal(coded.motion[8], ages)
+    assert not coded.motion[:8].any()
+    assert not coded.residual.any()
+    assert torch.equal(coded.decoded, photograph)
+    assert torch.equal(network.decode(coded.motion, coded.residual, hidden, 4.0, [noise, photograph]), photograph)
+    without = network.encode(photograph, hidden, 4.0)
+    assert not without.motion[8].any()
+    assert without.residual.any()
+
+
+@torch.no_grad()
+def test_ages_beyond_the_frames_there_are_mean_the_oldest(network: Any, photograph: Tensor) -> None:
+    coded = network.encode(photograph, photograph, 4.0)
+    for age, expected in ((-128, photograph), (0, photograph), (1, 1 - photograph), (127, 1 - photograph)):
+        coded.motion[8] = age
+        assert torch.equal(network.decode(coded.motion, coded.residual, photograph, 4.0, [1 - photograph]), expected)
 
 
 @torch.no_grad()
@@ -140,27 +168,29 @@ def test_a_decoder_by_the_book(network: Any) -> None:
     """docs/FORMAT.md, section 10, pixel by pixel."""
     quality, (first, second) = 6.0, (frame[None] for frame in pictures(2, 64, 64))
     coded = network.encode(second, first, quality)
-    coded.motion[:, 1, 2] = torch.tensor([9, 2, -3, 1, -7, 0, 2, 5])
+    coded.motion[:, 1, 2] = torch.tensor([9, 2, -3, 1, -7, 0, 2, 5, 1])
+    coded.motion[8, 3, 3] = 3
     gains = [gain.flatten().double().numpy() for gain in network.residual_coder.gains(torch.tensor([quality]))]
-    reference = first[0].double().numpy()
+    seen = [frame[0].double().numpy() for frame in (first, 1 - first)]
     residual = residual_by_the_book(coded.residual.numpy() * gains[1][:, None, None])
-    frame = brought_by_the_book(reference, coded.motion.numpy()) + residual
+    frame = brought_by_the_book(seen, coded.motion.numpy()) + residual
     step = 27 / 255 / gains[0].mean()
     for axis in (2, 1):
         smooth_by_the_book(np.moveaxis(frame, axis, 2), np.moveaxis(residual, axis, 2), step)
-    ours = network.decode(coded.motion, coded.residual, first, quality)
+    ours = network.decode(coded.motion, coded.residual, first, quality, [1 - first])
     assert np.abs(ours[0].numpy() - frame.clip(0, 1)).max() < 1e-4
     assert coded.residual.any()
 
 
-def brought_by_the_book(reference: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    _, height, width = reference.shape
-    out = np.empty_like(reference)
+def brought_by_the_book(seen: list[np.ndarray], motion: np.ndarray) -> np.ndarray:
+    _, height, width = seen[0].shape
+    out = np.empty_like(seen[0])
     for row in range(height):
         for column in range(width):
             m = motion[:, row // 16, column // 16].astype(float)
             sx, sy = 1 - 2 * (column // 8 % 2), 1 - 2 * (row // 8 % 2)
             x, y = (m[k] + sx * m[k + 1] + sy * m[k + 2] + sx * sy * m[k + 3] for k in (0, 4))
+            reference = seen[min(max(motion[8, row // 16, column // 16], 0), len(seen) - 1)]
             out[:, row, column] = cubic_by_the_book(reference, row + y / 4, column + x / 4)
     return out
 
@@ -232,3 +262,6 @@ def test_what_blocks_do_not_go_with_is_said() -> None:
         networks.build("bvc", blocks=True, detail=True)
     with pytest.raises(UsageError, match="only the compact BVC"):
         networks.build("bvc", size="paper", blocks=True)
+    for references, blocks in ((2, False), (0, True), (5, True)):
+        with pytest.raises(UsageError, match="references"):
+            networks.build("bvc", blocks=blocks, references=references)

@@ -142,7 +142,7 @@ def test_tables_have_a_crc_of_their_own() -> None:
 
 
 def test_buffers_hold_the_tables() -> None:
-    module = LatentContexts(4, 1, 2)
+    module = LatentContexts(4, 1, (0, 1))
     arrays = {name: values.clone() for name, values in module.arrays().items()}
     assert contexts_of_tensors(arrays).layout.others == 2
     drawn = random_tables(4, 1, 2, 3, classes=(8, 24, 9))

@@ -83,7 +83,7 @@ def test_cells_give_what_the_modules_give(coded: Any) -> None:
     made = []
     with torch.inference_mode():
         for way in ways:
-            predicted = way.predicted(way.motion(frame.motion, QUALITY), reference)
+            predicted = way.predicted(way.motion(frame.motion, QUALITY), [reference])
             shown = way.pictured(predicted).clone()
             count = network.residual_coder.channels
             residual = way.residual(frame.residual[:count], QUALITY)

@@ -4,6 +4,8 @@ travel with a network's weights. They are fitted to what the trained network cod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -21,13 +23,19 @@ _TABLES = ("value", "last", "coefficient")
 
 
 class LatentContexts(nn.Module):
-    """Tables of a latent of `coefficients` in each block; `fold`, `leading`: see `codecs.bvc.contexts.Layout`."""
+    """Tables of a latent of `coefficients` in each block; `leading`: those whose values are predicted; `fold`: see
+    `codecs.bvc.contexts.Layout`."""
 
-    def __init__(self, coefficients: int, fold: int, leading: int) -> None:
+    def __init__(self, coefficients: int, fold: int, leading: Sequence[int]) -> None:
         super().__init__()
-        others = coefficients - leading
+        first, others = list(leading), [k for k in range(coefficients) if k not in leading]
+        self._declare(len(first), len(others))
+        self.get_buffer("order").copy_(torch.tensor([*first, *others]))
+        self.get_buffer("shape").copy_(torch.tensor([fold, len(first)]))
+
+    def _declare(self, leading: int, others: int) -> None:
         integers = {
-            "order": (coefficients,),
+            "order": (leading + others,),
             "shape": (2,),
             "scale": (others + 1,),
             "value_weights": (leading, _TURNS, _STATES, 5),
@@ -48,8 +56,6 @@ class LatentContexts(nn.Module):
         }
         for name, shape in tables.items():
             self.register_buffer(f"{name}_frequencies", _even(shape))
-        self.get_buffer("order").copy_(torch.arange(coefficients))
-        self.get_buffer("shape").copy_(torch.tensor([fold, leading]))
 
     def arrays(self) -> dict[str, Tensor]:
         """What `codecs.bvc.context_coder.ContextTables` is made of, by its names, int32."""

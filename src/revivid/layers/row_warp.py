@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -55,15 +56,34 @@ def taps_of(flow: Tensor) -> Taps:
 def row_warp(picture: Tensor, taps: Taps) -> Tensor:
     """`picture` (1, C, H, W) float32 sampled at taps: (1, C, H, W), channels last. What is outside repeats the border."""
     _, channels, height, width = picture.shape
+    return _sampled(picture, taps).view(1, height, width, channels).permute(0, 3, 1, 2)
+
+
+def rows_warp(pictures: Sequence[Tensor], which: Tensor, taps: Taps) -> Tensor:
+    """As `row_warp` of several pictures of one size; `which` (H, W) says of which one each pixel comes."""
+    _, channels, height, width = pictures[0].shape
+    used = which.unique().tolist()
+    if len(used) == 1:
+        return row_warp(pictures[used[0]], taps)
+    out = pictures[0].new_empty(height * width, channels)
+    for number in used:
+        places = (which.flatten() == number).nonzero()[:, 0]
+        out[places] = _sampled(pictures[number], Taps(*(part[places] for part in taps)))
+    return out.view(1, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _sampled(picture: Tensor, taps: Taps) -> Tensor:
+    """(P, C) at taps."""
+    channels = picture.shape[1]
     flat = _padded(picture).view(-1)
     neighbours = flat.as_strided((flat.numel() // channels - 3, 4 * channels), (channels, 1)).contiguous()
-    out = picture.new_empty(height * width, channels)
+    out = picture.new_empty(len(taps.rows), channels)
     order = torch.arange(4 * min(_CHUNK, len(out)), dtype=torch.int32, device=picture.device).view(-1, 4)
     for begin in range(0, len(out), _CHUNK):
         rows, below, right = (part[begin : begin + _CHUNK] for part in taps)
         columns = F.embedding_bag(rows, neighbours, per_sample_weights=below, mode="sum").view(-1, channels)
         out[begin : begin + _CHUNK] = F.embedding_bag(order[: len(rows)], columns, per_sample_weights=right, mode="sum")
-    return out.view(1, height, width, channels).permute(0, 3, 1, 2)
+    return out
 
 
 def _axis(place: Tensor, powers: Tensor, size: int, cubic: Tensor, weights: Tensor) -> Tensor:

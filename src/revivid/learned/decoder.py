@@ -72,18 +72,19 @@ class Decoder:
     def _frames(self, record: Record) -> Iterator[Timed]:
         group, latents = GopReader(record.payload, record.frames), self._coder.group()
         key, *others = group.shown
-        reference = self._keys.decode(group.frame())
+        seen = [self._keys.decode(group.frame())]
         # What of the next frame needs no reference is computed while this one's picture is made, with half of the threads each.
         with ThreadPoolExecutor(1, "revivid-expand") as pool:
             coming = pool.submit(self._expanded, group, latents) if others else None
-            yield self._timed(reference, key)
+            yield self._timed(seen[0], key)
             for number, shown in enumerate(others, 1):
                 assert coming is not None
                 expanded = coming.result()
                 coming = pool.submit(self._expanded, group, latents) if number < len(others) else None
                 with torch.inference_mode(), intra_op_threads(self.threads):
-                    reference = self._network.compose(expanded, reference)
-                yield self._timed(reference, shown)
+                    picture = self._network.compose(expanded, seen[0], seen[1:])
+                seen = [picture, *seen][: self._network.references]
+                yield self._timed(picture, shown)
         group.finish()
 
     def _expanded(self, group: GopReader, latents: PlainGroup | ContextGroup) -> Expanded:

@@ -49,7 +49,8 @@ class Encoder:
         self._records = RecordWriter(write, header)
         self._beside = beside
         self._cuts = CutDetector(header.color)
-        self._reference: Tensor | None = None
+        #: Pictures that the next one may be predicted from, newest first.
+        self._seen: list[Tensor] = []
         self._last = Shown(0, 0)
         self._shown: list[Shown] = []
         self._coded: list[CodedFrame] = []
@@ -93,13 +94,13 @@ class Encoder:
 
     def _key(self, picture: Tensor) -> CodedFrame:
         coded = self._keys.encode(picture)
-        self._reference = self._keys.decode(coded)
+        self._seen = [self._keys.decode(coded)]
         return coded
 
     def _predicted(self, picture: Tensor, keep: Tensor | None) -> CodedFrame:
-        assert self._reference is not None
-        coded = self._network.encode(self._network.enhance(picture), self._reference, self._header.quality, keep)
-        self._reference = coded.decoded
+        reference, *before = self._seen
+        coded = self._network.encode(self._network.enhance(picture), reference, self._header.quality, keep, before)
+        self._seen = [coded.decoded, *self._seen][: self._network.references]
         motion, residual = (np.asarray(part.cpu(), np.int32) for part in (coded.motion, coded.residual))
         return self._group.encode(motion, residual)
 

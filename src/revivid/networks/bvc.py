@@ -13,7 +13,7 @@ of the same structure. The encoder runs the decoder's own code, so both have the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -28,13 +28,13 @@ from ..layers.rdn import ResidualDenseNetwork
 from ..layers.warp import backward_warp
 from . import bvc_compact, bvc_paper
 from .bvc_choices import matched, worthwhile
-from .bvc_decoding import Decoding, Motion, OnBlocks, OnCells, smoothed, step_of
+from .bvc_decoding import LATENT_CELL, Decoding, Motion, OnBlocks, OnCells, moved_by, smoothed, step_of
 from .traits import Traits
 
-#: Side of a latent's cell in pixels.
-LATENT_CELL = 16
 #: The last quality where a network serves several rates.
 RATES = 8
+#: A block may come from so many frames decoded before, at most.
+MOST_REFERENCES = 4
 #: Coefficients of a block's residual, of 64, in grey and on either axis of colour; channels of the blur residual's latent.
 _COMPACT_RESIDUAL, _COMPACT_BLUR = (26, 3), 48
 #: And with those that go past the networks (`detail`).
@@ -67,7 +67,8 @@ class Bvc(nn.Module):
     chooses (`contexts()`), in place of one for each channel (`tables()`). `detail`, of the compact size: the fine coefficients of a
     residual that its coder hasn't are coded as they are, so that high qualities keep them. `blocks`, of the compact size: a decoder
     without networks. Motion is a vector for each block, which the encoder searches (`bvc_matching`), x- = the blocks as they are
-    there, and the residual is coded by a transform; what does not change costs nothing and stays as it is.
+    there, and the residual is coded by a transform; what does not change costs nothing and stays as it is. `references`, with
+    `blocks`: of how many frames decoded before a block may come.
 
     Raises `UsageError` for hyper-parameters that can't work.
     """
@@ -87,6 +88,7 @@ class Bvc(nn.Module):
         contexts: bool = False,
         detail: bool = False,
         blocks: bool = False,
+        references: int = 1,
     ) -> None:
         super().__init__()
         if size not in ("compact", "paper") or rates < 1:
@@ -97,13 +99,15 @@ class Bvc(nn.Module):
             )
         if blocks and detail:
             raise UsageError("a BVC of blocks has all detail", hint="Leave detail out.")
+        if not 1 <= references <= (MOST_REFERENCES if blocks else 1):
+            raise UsageError(f"a BVC can't have {references} references", hint=f"1 to {MOST_REFERENCES} with blocks, else 1.")
         self.size, self.rates = size, rates
         self.venet: nn.Module | None = None
         self.blur_coder: LatentCoder | None = None
         self.frnet: nn.Module | None = None
         self.mcnet: nn.Module | None = None
         self.detail_coder: LatentCoder | None = None
-        self._contexts, self._blocks = contexts, blocks
+        self._contexts, self._blocks, self.references = contexts, blocks, references
         if size == "compact":
             self._build_compact(blur_coding, refine, venet)
             self._build_coders(rates, detail)
@@ -144,9 +148,10 @@ class Bvc(nn.Module):
         if detail:
             self.detail_coder = parts.detail_coder(_COMPACT_RESIDUAL, *_COMPACT_DETAIL, rates, self._contexts)
         if self._contexts:
-            # The means of both of motion's components are worth predicting; blocks of 8x8 pixels lie two by two in a place.
-            self.motion_contexts = LatentContexts(self.motion_coder.channels, fold=1, leading=2)
-            self.residual_contexts = LatentContexts(self._residual_channels // 4, fold=2, leading=0)
+            # The means of both of motion's components are worth predicting, and which reference; blocks of 8x8 lie two by two.
+            count = self.motion_coder.channels
+            self.motion_contexts = LatentContexts(self._motion_channels, 1, (0, count // 2, *range(count, self._motion_channels)))
+            self.residual_contexts = LatentContexts(self._residual_channels // 4, 2, ())
 
     def _build_paper(self, rates: int, blur_coding: bool, refine: bool, venet: bool) -> None:
         parts, channels = bvc_paper, bvc_paper.CHANNELS
@@ -168,7 +173,12 @@ class Bvc(nn.Module):
         if height < 1 or width < 1 or height % self.multiple or width % self.multiple:
             raise ShapeError(f"BVC wants frames of multiples of {self.multiple} pixels, not {width}x{height}")
         grid = (height // LATENT_CELL, width // LATENT_CELL)
-        return (self.motion_coder.channels, *grid), (self._residual_channels, *grid)
+        return (self._motion_channels, *grid), (self._residual_channels, *grid)
+
+    @property
+    def _motion_channels(self) -> int:
+        """The last one is of references, where there are several."""
+        return self.motion_coder.channels + (self.references > 1)
 
     @property
     def _residual_channels(self) -> int:
@@ -187,17 +197,21 @@ class Bvc(nn.Module):
         return self.enhancement(_laid_out(frame), quality, "round")[1].clamp(0, 1)
 
     @torch.no_grad()
-    def encode(self, enhanced: Tensor, reference: Tensor, quality: float, keep: Tensor | None = None) -> Coded:
+    def encode(
+        self, enhanced: Tensor, reference: Tensor, quality: float, keep: Tensor | None = None, before: Sequence[Tensor] = ()
+    ) -> Coded:
         """Code a frame from the one decoded before it, at a quality of 1 to `rates`.
 
+        `before`: frames decoded before `reference`, newest first; all but `references` - 1 of them are left alone.
         `enhanced`: of `enhance`, which is what is to be seen. `keep`: the frame as it came, where its blur is to be preserved
         (second paper, section 4.3): motion is still that of the enhanced frame. Raises `ShapeError` where sizes don't fit.
         """
         self._check(enhanced, reference, *(() if keep is None else (keep,)))
         enhanced, reference = _laid_out(enhanced), _laid_out(reference)
-        motion = self.motion_coder.quantise(self._moved(enhanced, reference, quality), quality)
+        references = [reference, *map(_laid_out, before[: self.references - 1])]
+        motion = self._moved(enhanced, references, quality)
         way = self._decoding(reference.device)
-        predicted = way.predicted(way.motion(motion, quality), reference)
+        predicted = way.predicted(way.motion(motion, quality), references)
         wanted = enhanced if keep is None else _laid_out(keep)
         missing = wanted - way.pictured(predicted)
         residual = self._lacking(missing, quality)
@@ -207,10 +221,14 @@ class Bvc(nn.Module):
             found, residual = way.detailed(found, detail, quality), torch.cat((residual, detail))
         return Coded(motion, residual, way.decoded(predicted, found, quality))
 
-    def _moved(self, enhanced: Tensor, reference: Tensor, quality: float) -> Tensor:
-        """The flow that is coded, on the motion coder's grid."""
-        flow = self.refined(enhanced, reference, self.flow(enhanced, reference))
-        return matched(enhanced, reference, flow, step_of(self.residual_coder, quality)) if self._blocks else flow
+    def _moved(self, enhanced: Tensor, references: Sequence[Tensor], quality: float) -> Tensor:
+        """Motion's integers."""
+        flow = self.refined(enhanced, references[0], self.flow(enhanced, references[0]))
+        if not self._blocks:
+            return self.motion_coder.quantise(flow, quality)
+        flow, ages = matched(enhanced, references, flow, step_of(self.residual_coder, quality))
+        vectors = self.motion_coder.quantise(flow, quality)
+        return torch.cat((vectors, ages[None].to(vectors.dtype))) if self.references > 1 else vectors
 
     def _lacking(self, missing: Tensor, quality: float) -> Tensor:
         """The residual's integers, without those that aren't worth their bits."""
@@ -218,13 +236,15 @@ class Bvc(nn.Module):
         return worthwhile(self.residual_coder.scaled(missing, quality), symbols) if self._blocks else symbols
 
     @torch.no_grad()
-    def decode(self, motion: Tensor, residual: Tensor, reference: Tensor, quality: float) -> Tensor:
-        """The frame (1, 3, H, W) of its integers and the frame decoded before it. Raises `ShapeError` where they don't fit."""
+    def decode(
+        self, motion: Tensor, residual: Tensor, reference: Tensor, quality: float, before: Sequence[Tensor] = ()
+    ) -> Tensor:
+        """The frame (1, 3, H, W) of its integers and the frames decoded before it. Raises `ShapeError` where they don't fit."""
         self._check(reference)
         shapes = self.latent_shapes(reference.shape[2], reference.shape[3])
         if (tuple(motion.shape), tuple(residual.shape)) != shapes:
             raise ShapeError(f"latents of {tuple(motion.shape)} and {tuple(residual.shape)} don't fit {tuple(reference.shape)}")
-        return self.compose(self.expand(motion, residual, quality), reference)
+        return self.compose(self.expand(motion, residual, quality), reference, before)
 
     @torch.no_grad()
     def expand(self, motion: Tensor, residual: Tensor, quality: float) -> Expanded:
@@ -235,10 +255,11 @@ class Bvc(nn.Module):
         return Expanded(way.motion(motion, quality), way.detailed(found, detail, quality) if len(detail) else found, quality)
 
     @torch.no_grad()
-    def compose(self, expanded: Expanded, reference: Tensor) -> Tensor:
+    def compose(self, expanded: Expanded, reference: Tensor, before: Sequence[Tensor] = ()) -> Tensor:
         """The rest of `decode`: the frame (1, 3, H, W)."""
         way = self._decoding(reference.device)
-        return way.decoded(way.predicted(expanded.motion, reference), expanded.residual, expanded.quality)
+        predicted = way.predicted(expanded.motion, [reference, *before[: self.references - 1]])
+        return way.decoded(predicted, expanded.residual, expanded.quality)
 
     def contexts(self) -> tuple[dict[str, Tensor], dict[str, Tensor]] | None:
         """The tables of motion and residual where contexts choose among them (`layers.latent_contexts`); None: see `tables`."""
@@ -326,7 +347,8 @@ class _AsModules:
         self._network = network
 
     def motion(self, symbols: Tensor, quality: float) -> Motion:
-        return Motion(self._network.motion_coder.reconstruct(symbols, quality))
+        flow, ages = moved_by(self._network.motion_coder, symbols, quality)
+        return Motion(flow, ages=ages)
 
     def residual(self, symbols: Tensor, quality: float) -> Tensor:
         return self._network.residual_coder.reconstruct(symbols, quality)
@@ -335,9 +357,15 @@ class _AsModules:
         assert self._network.detail_coder is not None
         return residual + self._network.detail_coder.reconstruct(symbols, quality)
 
-    def predicted(self, motion: Motion, reference: Tensor) -> Tensor:
-        reference = _laid_out(reference)
-        return self._network.compensated(self._network.warped(reference, motion.flow), reference, motion.flow)
+    def predicted(self, motion: Motion, references: Sequence[Tensor]) -> Tensor:
+        reference = _laid_out(references[0])
+        warped = self._network.warped(reference, motion.flow)
+        for age, other in enumerate(references[1:], 1):
+            if motion.ages is not None:
+                theirs = motion.ages.clamp(max=len(references) - 1) == age
+                theirs = theirs.repeat_interleave(LATENT_CELL, 0).repeat_interleave(LATENT_CELL, 1)
+                warped = torch.where(theirs, self._network.warped(_laid_out(other), motion.flow), warped)
+        return self._network.compensated(warped, reference, motion.flow)
 
     def pictured(self, predicted: Tensor) -> Tensor:
         return predicted

@@ -1,6 +1,7 @@
 """What the encoder of a BVC with `blocks` chooses: what predicts best, and what is coded of the rest, for the bits that it takes.
 
     flow -> medians, means -> one vector for 16x16 pixels, in quarters -> four for 8x8, where that is worth its bits
+    the same for each of the last frames -> which of them 16x16 pixels come from
     residual's integers -> without those of blocks that gain less than their bits are worth
 
 What a vector costs: the squared error of what it brings, and the price of each bit that it is away from what its neighbours say.
@@ -8,6 +9,8 @@ Only encoders come here, so nothing depends on how it is rounded.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +22,8 @@ from ..layers.row_warp import CUBIC
 #: of the residual. What a block's integers take, roughly: some bits for there being any, and for each.
 _MOTION_BIT, _RESIDUAL_BIT = 0.3, 0.15
 _FOR_ANY, _FOR_EACH = 4, 4
+#: How often references are chosen again by what was chosen around, and the least share that one is thought to have.
+_ROUNDS, _RAREST = 2, 1 / 64
 _LARGE, _SMALL = 16, 8
 #: Vectors are in quarters of a pixel and go no further, so that a latent's integers hold their means.
 _QUARTERS, _FARTHEST = 4, 124
@@ -29,28 +34,54 @@ _FIRST, _AGAIN, _FINE = (8, 4, 2, 1), (2, 1), (4, 2, 1)
 _AROUND = tuple((down, across) for down in (-1, 0, 1) for across in (-1, 0, 1) if down or across)
 
 
-def matched(target: Tensor, reference: Tensor, flow: Tensor, step: float) -> Tensor:
-    """Flow on cells of 4x4 pixels (1, 2, H/4, W/4), in pixels and even in blocks of 8x8, from `target` to `reference`
-    (1, 3, H, W), sides multiples of 16; found from `flow` on the same grid. `step`: of the residual's quantiser."""
+def matched(target: Tensor, references: Sequence[Tensor], flow: Tensor, step: float) -> tuple[Tensor, Tensor]:
+    """Flow on cells of 4x4 pixels (1, 2, H/4, W/4), in pixels and even in blocks of 8x8, from `target` to the best of `references`
+    (1, 3, H, W), newest first, sides multiples of 16; and which of them (H/16, W/16) it leads to. `flow`: to the newest, where the
+    search begins. `step`: of the residual's quantiser."""
     # Grey alone is looked at: about a third of the error.
     price = _MOTION_BIT * step**2 / 3
-    target = target.mean(1, keepdim=True)
-    planes = _phases(reference.mean(1, keepdim=True))
+    grey = target.mean(1, keepdim=True)
+    said, fields, costs = _QUARTERS * flow[0], [], []
+    for age, reference in enumerate(references, 1):
+        vectors, cost = _searched(grey, _phases(reference.mean(1, keepdim=True)), (age * said).round(), price)
+        said = vectors.repeat_interleave(2, 1).repeat_interleave(2, 2) if age == 1 else said
+        fields.append(vectors)
+        costs.append(cost)
+    which = _choice(torch.stack(costs), price)
+    chosen = torch.stack(fields).unflatten(2, (-1, 2)).unflatten(4, (-1, 2))
+    index = which[None, None, :, None, :, None].expand(-1, *chosen.shape[1:])
+    vectors = chosen.gather(0, index)[0].flatten(3, 4).flatten(1, 2)
+    return (vectors / _QUARTERS).repeat_interleave(2, 1).repeat_interleave(2, 2)[None], which
+
+
+def _searched(target: Tensor, planes: Tensor, said: Tensor, price: float) -> tuple[Tensor, Tensor]:
+    """Vectors (2, H/8, W/8) in quarters of a pixel for grey (1, 1, H, W), from what is said of them on cells, and what the four of
+    16x16 pixels cost (H/16, W/16)."""
     large, small = _Blocks(target, planes, _LARGE), _Blocks(target, planes, _SMALL)
-    said = (_QUARTERS * flow[0]).round()
     means = F.avg_pool2d(said, _LARGE // 4).round()
     usual = _median(means)
     overall = means.flatten(1).median(1).values[:, None, None].expand_as(means)
     vectors, _ = large.best([usual, means, torch.zeros_like(means), overall], usual, price, _FIRST)
-    vectors, cost = large.best([vectors, *_neighbours(vectors)], _median(vectors), price, _AGAIN)
+    expected = _median(vectors)
+    vectors, cost = large.best([vectors, *_neighbours(vectors)], expected, price, _AGAIN)
     whole = vectors.repeat_interleave(2, 1).repeat_interleave(2, 2)
     starts = [whole, F.avg_pool2d(said, _SMALL // 4).round(), *_neighbours(whole)]
     parts, _ = small.best(starts, whole, price, _FINE)
-    apart = price * _bits_apart(parts) + _quarters_summed(small.error(parts))
-    # The bits of a vector itself, which both ways take, are in `cost` alone; leaving them out there changes no more than 0.01 dB.
+    apart = price * (_bits_apart(parts) + _bits(vectors, expected)) + _quarters_summed(small.error(parts))
     split = apart < cost
-    chosen = torch.where(split.repeat_interleave(2, 0).repeat_interleave(2, 1), parts, whole)
-    return (chosen / _QUARTERS).repeat_interleave(2, 1).repeat_interleave(2, 2)[None]
+    return torch.where(split.repeat_interleave(2, 0).repeat_interleave(2, 1), parts, whole), torch.minimum(apart, cost)
+
+
+def _choice(costs: Tensor, price: float) -> Tensor:
+    """The cheapest of n references for each block, of costs (n, h, w); naming one takes as many bits as it is rare, and as its
+    neighbours have others."""
+    which = costs.argmin(0)
+    for _ in range(_ROUNDS):
+        mine = F.one_hot(which, len(costs)).permute(2, 0, 1).float()
+        around = F.avg_pool2d(F.pad(mine[None], (1, 1, 1, 1), mode="replicate"), 3, 1)[0]
+        likely = (around + mine.mean((1, 2), keepdim=True)) / 2
+        which = (costs - price * likely.clamp(min=_RAREST).log2()).argmin(0)
+    return which
 
 
 def worthwhile(scaled: Tensor, symbols: Tensor) -> Tensor:
@@ -99,7 +130,7 @@ class _Blocks:
 
     def _better(self, other: Tensor, vectors: Tensor, cost: Tensor, expected: Tensor, price: float) -> tuple[Tensor, Tensor]:
         other = other.clamp(-_FARTHEST, _FARTHEST)
-        total = self.error(other) + price * 2 * (1 + (other - expected).abs()).log2().sum(0)
+        total = self.error(other) + price * _bits(other, expected)
         better = total < cost
         return torch.where(better, other, vectors), torch.where(better, total, cost)
 
@@ -135,6 +166,11 @@ def _neighbours(vectors: Tensor) -> list[Tensor]:
 def _quarters_summed(x: Tensor) -> Tensor:
     """Sums over 2x2 (h, w) -> (h/2, w/2)."""
     return 4 * F.avg_pool2d(x[None, None], 2)[0, 0]
+
+
+def _bits(vectors: Tensor, expected: Tensor) -> Tensor:
+    """About how many bits (h, w) it takes to tell vectors (2, h, w) from what is expected."""
+    return 2 * (1 + (vectors - expected).abs()).log2().sum(0)
 
 
 def _bits_apart(parts: Tensor) -> Tensor:

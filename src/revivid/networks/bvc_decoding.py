@@ -9,7 +9,7 @@ Neither motion nor residual needs the reference: the next frame's can be made be
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol, cast
 
 import torch
@@ -20,17 +20,21 @@ from ..layers.block_transform import Analysis, Synthesis
 from ..layers.deblocking import deblock
 from ..layers.fused import fused_conv
 from ..layers.latent_coder import LatentCoder
-from ..layers.row_warp import Taps, row_warp, taps_of
+from ..layers.row_warp import Taps, row_warp, rows_warp, taps_of
 from .bvc_compact import BLOCK, CELL, FLOW_SCALE, RESIDUAL_GAIN, CellCompensation, Deblocking, enlarge_flow, repeat_flow
 
 _COLORS = 3
+#: Side of a latent's cell in pixels.
+LATENT_CELL = 16
 
 
 class Motion(NamedTuple):
-    """D_flow's flow on the motion coder's grid, in pixels; and where it brings each pixel from, if that is known already."""
+    """D_flow's flow on the motion coder's grid, in pixels; where it brings each pixel from, if that is known already; and the age,
+    0 and up, of the frame that it brings each block of 16x16 pixels from (h, w), where there may be several."""
 
     flow: Tensor
     taps: Taps | None = None
+    ages: Tensor | None = None
 
 
 class Decoding(Protocol):
@@ -48,8 +52,8 @@ class Decoding(Protocol):
         """A residual, which may be overwritten, with what the integers (C, h, w) of the fine coefficients add."""
         ...
 
-    def predicted(self, motion: Motion, reference: Tensor) -> Tensor:
-        """x- of Eq. 8, from the frame decoded before, (1, 3, H, W)."""
+    def predicted(self, motion: Motion, references: Sequence[Tensor]) -> Tensor:
+        """x- of Eq. 8, from the frames decoded before, (1, 3, H, W) each, newest first."""
         ...
 
     def pictured(self, predicted: Tensor) -> Tensor:
@@ -93,9 +97,9 @@ class OnCells:
         latent = shuffle(self._detail_coder.dequantised(symbols, quality))
         return residual.add_(_synthesised(cast(Synthesis, synthesis), latent))
 
-    def predicted(self, motion: Motion, reference: Tensor) -> Tensor:
+    def predicted(self, motion: Motion, references: Sequence[Tensor]) -> Tensor:
         assert motion.taps is not None
-        reference = reference.float().contiguous(memory_format=torch.channels_last)
+        reference = references[0].float().contiguous(memory_format=torch.channels_last)
         cells = _to_cells(row_warp(reference, motion.taps))
         fine = _mixed(self._mcnet.mix, cells, reference, motion.flow)
         join, head = self._mcnet.join, cast(nn.Conv2d, self._mcnet.head)
@@ -122,6 +126,12 @@ def smoothed(frame: Tensor, residual: Tensor, step: float) -> Tensor:
     return deblock(frame, residual, BLOCK, step).clamp_(0, 1)
 
 
+def moved_by(coder: LatentCoder, symbols: Tensor, quality: float) -> tuple[Tensor, Tensor | None]:
+    """Flow on cells of a model of blocks, and ages of references where the integers (C, h, w) have a channel for them."""
+    vectors, ages = symbols.split((coder.channels, len(symbols) - coder.channels))
+    return coder.reconstruct(vectors, quality), ages[0].long().clamp(min=0) if len(ages) else None
+
+
 class OnBlocks:
     """A decoder without networks: blocks along their vectors, and transforms."""
 
@@ -129,8 +139,8 @@ class OnBlocks:
         self._motion_coder, self._residual_coder = motion_coder, residual_coder
 
     def motion(self, symbols: Tensor, quality: float) -> Motion:
-        flow = self._motion_coder.reconstruct(symbols, quality)
-        return Motion(flow, taps_of(repeat_flow(flow)))
+        flow, ages = moved_by(self._motion_coder, symbols, quality)
+        return Motion(flow, taps_of(repeat_flow(flow)), ages)
 
     def residual(self, symbols: Tensor, quality: float) -> Tensor:
         shuffle, synthesis = cast(Iterable[nn.Module], self._residual_coder.decoder)
@@ -141,9 +151,13 @@ class OnBlocks:
         del residual, symbols, quality
         raise AssertionError("a network without a coarse residual has no fine one")
 
-    def predicted(self, motion: Motion, reference: Tensor) -> Tensor:
+    def predicted(self, motion: Motion, references: Sequence[Tensor]) -> Tensor:
         assert motion.taps is not None
-        return row_warp(reference.float().contiguous(memory_format=torch.channels_last), motion.taps)
+        pictures = [reference.float().contiguous(memory_format=torch.channels_last) for reference in references]
+        if motion.ages is None:
+            return row_warp(pictures[0], motion.taps)
+        ages = motion.ages.clamp(max=len(pictures) - 1).repeat_interleave(LATENT_CELL, 0).repeat_interleave(LATENT_CELL, 1)
+        return rows_warp(pictures, ages, motion.taps)
 
     def pictured(self, predicted: Tensor) -> Tensor:
         return predicted

@@ -284,14 +284,14 @@ def middle(scene: Scene, multiple: int) -> tuple[Tensor, Tensor]:
 
 def coded(network: Any, enhanced: list[Tensor], quality: float) -> tuple[list[Tensor], float]:
     """All frames but the first, coded one from the other, and their bits per pixel by the integer tables."""
-    reference, frames = enhanced[0][None], []
-    height, width = reference.shape[2:]
+    seen, frames = [enhanced[0][None]], []
+    height, width = seen[0].shape[2:]
     group = Model("", b"", network).coder(width, height, quality).group()
     for frame in enhanced[1:]:
-        made = network.encode(frame[None], reference, quality)
+        made = network.encode(frame[None], seen[0], quality, before=seen[1:])
         group.encode(made.motion.numpy().astype(np.int32), made.residual.numpy().astype(np.int32))
-        reference = made.decoded
-        frames.append(reference[0])
+        seen = [made.decoded, *seen][: network.references]
+        frames.append(made.decoded[0])
     return frames, group.bits / (len(frames) * height * width)
 
 

@@ -110,10 +110,10 @@ def with_contexts(network: Bvc, hyperparameters: dict[str, object], clips: Seque
 @torch.inference_mode()
 def code(network: Bvc, clip: Sequence[Tensor], quality: float) -> Coded:
     """The integers of all frames of a clip but the first, which is its own reference."""
-    coded, reference = Coded(quality), clip[0]
+    coded, seen = Coded(quality), [clip[0]]
     for frame in clip[1:]:
-        made = network.encode(frame, reference, quality)
-        reference = made.decoded
+        made = network.encode(frame, seen[0], quality, before=seen[1:])
+        seen = [made.decoded, *seen][: network.references]
         coded.motion.append(made.motion.numpy().astype(np.int32))
         coded.residual.append(made.residual.numpy().astype(np.int32))
     return coded
@@ -128,7 +128,7 @@ def fit(network: Bvc, coded: Sequence[Coded]) -> None:
         arrays = {name: values.numpy() for name, values in contexts.arrays().items()}
         fold, leading = (int(number) for number in arrays["shape"])
         frames = [latent for one in coded for latent in (one.motion, one.residual)[part]]
-        arrays["order"] = _order(frames, fold, leading)
+        arrays["order"] = _order(frames, fold, arrays["order"][:leading])
         arrays["scale"] = np.round(_SCALE * np.log2(1 + np.arange(len(arrays["order"]) - leading + 1))).astype(np.int32)
         seen = Seen(Layout(arrays["order"], fold, leading), arrays["scale"])
         activities = seen.look([((one.motion, one.residual)[part], step_of(one.quality)) for one in coded], activities)
@@ -151,11 +151,11 @@ def _mean_residual(network: Bvc, clips: Sequence[Sequence[Tensor]]) -> Tensor:
     return torch.where(mean.abs() * gain > 0.25, mean, 0.0)
 
 
-def _order(frames: Sequence[np.ndarray], fold: int, leading: int) -> np.ndarray:
-    """Coefficients: those that are least often 0 lead, then the others by the same measure."""
+def _order(frames: Sequence[np.ndarray], fold: int, leading: np.ndarray) -> np.ndarray:
+    """Coefficients: the leading ones, then the others, those first that are least often 0."""
     often = np.mean([(latent != 0).reshape(len(latent) // fold**2, -1).mean(1) for latent in frames], 0)
     order = np.argsort(-often, kind="stable").astype(np.int32)
-    return np.concatenate((np.sort(order[:leading]), order[leading:]))
+    return np.concatenate((leading, order[~np.isin(order, leading)]))
 
 
 class Seen:
