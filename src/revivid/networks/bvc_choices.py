@@ -25,12 +25,13 @@ _FOR_ANY, _FOR_EACH = 4, 4
 #: How often references are chosen again by what was chosen around, and the least share that one is thought to have.
 _ROUNDS, _RAREST = 2, 1 / 64
 _LARGE, _SMALL = 16, 8
+#: By how many quarters vectors are moved around the best so far: in the first round, which looks at every fourth pixel, after
+#: their neighbours', and of small blocks.
+_FIRST, _AGAIN, _FINE = (8, 4, 2, 1), (2, 1), (4, 2, 1)
 #: Vectors are in quarters of a pixel and go no further, so that a latent's integers hold their means.
 _QUARTERS, _FARTHEST = 4, 124
 #: Pixels of border that such vectors see: what they reach, the filter's taps and a block's remainder.
 _BORDER = 34
-#: By how many quarters vectors are moved around the best so far: in the first round, after their neighbours', and of small blocks.
-_FIRST, _AGAIN, _FINE = (8, 4, 2, 1), (2, 1), (4, 2, 1)
 _AROUND = tuple((down, across) for down in (-1, 0, 1) for across in (-1, 0, 1) if down or across)
 
 
@@ -58,10 +59,11 @@ def _searched(target: Tensor, planes: Tensor, said: Tensor, price: float) -> tup
     """Vectors (2, H/8, W/8) in quarters of a pixel for grey (1, 1, H, W), from what is said of them on cells, and what the four of
     16x16 pixels cost (H/16, W/16)."""
     large, small = _Blocks(target, planes, _LARGE), _Blocks(target, planes, _SMALL)
+    sparse = _Blocks(target, planes, _LARGE, every=2)
     means = F.avg_pool2d(said, _LARGE // 4).round()
     usual = _median(means)
     overall = means.flatten(1).median(1).values[:, None, None].expand_as(means)
-    vectors, _ = large.best([usual, means, torch.zeros_like(means), overall], usual, price, _FIRST)
+    vectors, _ = sparse.best([usual, means, torch.zeros_like(means), overall], usual, price, _FIRST)
     expected = _median(vectors)
     vectors, cost = large.best([vectors, *_neighbours(vectors)], expected, price, _AGAIN)
     whole = vectors.repeat_interleave(2, 1).repeat_interleave(2, 2)
@@ -95,16 +97,18 @@ def worthwhile(scaled: Tensor, symbols: Tensor) -> Tensor:
 
 
 class _Blocks:
-    """Blocks of `side` pixels of a picture, and what vectors (2, h, w) in quarters of a pixel make of them."""
+    """Blocks of `side` pixels of a picture, and what vectors (2, h, w) in quarters of a pixel make of them; only `every` so manyth
+    row and column of them is looked at."""
 
-    def __init__(self, target: Tensor, planes: Tensor, side: int) -> None:
+    def __init__(self, target: Tensor, planes: Tensor, side: int, every: int = 1) -> None:
         _, _, height, width = target.shape
-        self._planes, self._target = planes.flatten(), _by_block(target[0, 0], side)
+        self._planes, self._target = planes.flatten(), _by_block(target[0, 0, ::every, ::every], side // every)
+        self._every = every
         self._stride = planes.shape[-1]
         self._plane = planes.shape[-2] * self._stride
         place = torch.arange(_BORDER, _BORDER + max(height, width), side, device=target.device)
         self._corners = place[: height // side, None] * self._stride + place[: width // side]
-        offset = torch.arange(side, device=target.device)
+        offset = torch.arange(0, side, every, device=target.device)
         self._inside = (offset[:, None] * self._stride + offset).flatten()
 
     def error(self, vectors: Tensor) -> Tensor:
@@ -113,7 +117,7 @@ class _Blocks:
         plane = (down % _QUARTERS) * _QUARTERS + across % _QUARTERS
         starts = self._corners + plane * self._plane + (down // _QUARTERS) * self._stride + across // _QUARTERS
         found = self._planes.take(starts[..., None] + self._inside)
-        return (found - self._target).square_().sum(-1)
+        return (found - self._target).square_().sum(-1).mul_(self._every**2)
 
     def best(self, starts: list[Tensor], expected: Tensor, price: float, steps: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """The best of some vectors and of those around it, `steps` apart, and its cost; bits are those of its distance from
