@@ -28,7 +28,9 @@ from revivid.train.codec_losses import decibels
 from revivid.train.scenes import Scene, files, held_out, load
 from revivid.weights import embedded
 
-_PARAMETERS: dict[str, Any] = {"size": "compact", "venet": False, "refine": False, "contexts": True, "blocks": True, "references": 4}
+_PARAMETERS: dict[str, Any] = {
+    "size": "compact", "venet": False, "refine": False, "contexts": True, "blocks": True, "references": 4
+}  # fmt: skip
 #: Held-out scenes that are coded.
 _SEEN = 16
 

@@ -46,7 +46,7 @@ PARTS = {
 
 #: As published, the paper's size serves one rate; `blocks` is what the package has.
 SIZES: dict[str, dict[str, Any]] = {
-    "blocks": {"size": "compact", "venet": False, "refine": False, "blocks": True},
+    "blocks": {"size": "compact", "venet": False, "refine": False, "blocks": True, "references": 4},
     "compact": {"size": "compact", "detail": True},
     "paper": {"size": "paper", "rates": 1},
 }
@@ -114,22 +114,22 @@ def kmacs(network: Bvc) -> dict[str, float]:
 def megabytes(network: Bvc) -> dict[str, int]:
     """Peak memory of enhancing, coding and decoding a frame, before the process keeps freed memory."""
     torch.manual_seed(0)
-    frame, reference = torch.rand(2, 1, 3, *TIMED).unbind()
+    frame, reference, *before = torch.rand(1 + network.references, 1, 3, *TIMED)
     small = frame[..., :64, :64], reference[..., :64, :64]
     network.encode(network.enhance(small[0]), small[1], 4.0)  # what the first call loads
     enhance, enhanced = peak(lambda: network.enhance(frame))
-    encode, coded = peak(lambda: network.encode(enhanced, reference, 4.0))
-    decode, _ = peak(lambda: network.decode(coded.motion, coded.residual, reference, 4.0))
+    encode, coded = peak(lambda: network.encode(enhanced, reference, 4.0, before=before))
+    decode, _ = peak(lambda: network.decode(coded.motion, coded.residual, reference, 4.0, before))
     return {name: round(value / 1e6) for name, value in (("enhance", enhance), ("encode", encode), ("decode", decode))}
 
 
 def seconds(network: Bvc, repeats: int) -> dict[str, float]:
     """Median seconds a frame of enhancing, coding (which decodes) and decoding, over so many calls."""
     torch.manual_seed(0)
-    frame, reference = torch.rand(2, 1, 3, *TIMED).unbind()
+    frame, reference, *before = torch.rand(1 + network.references, 1, 3, *TIMED)
     enhance, enhanced = _timed(lambda: network.enhance(frame), repeats)
-    encode, coded = _timed(lambda: network.encode(enhanced, reference, 4.0), repeats)
-    decode, _ = _timed(lambda: network.decode(coded.motion, coded.residual, reference, 4.0), repeats)
+    encode, coded = _timed(lambda: network.encode(enhanced, reference, 4.0, before=before), repeats)
+    decode, _ = _timed(lambda: network.decode(coded.motion, coded.residual, reference, 4.0, before), repeats)
     return {"enhance": enhance, "encode": encode, "decode": decode}
 
 

@@ -58,6 +58,7 @@ class TinyBvc:
     def encode(
         self, enhanced: Tensor, reference: Tensor, quality: float, keep: Tensor | None = None, before: Sequence[Tensor] = ()
     ) -> Coded:
+        del before
         wanted = F.avg_pool2d((enhanced if keep is None else keep) - reference, CELL)
         motion = (wanted[0, :2] * 8).round().clamp(-_MOST, _MOST)
         left = wanted - self._coarse(motion)
@@ -69,6 +70,7 @@ class TinyBvc:
         return self._coarse(motion) + residual[None] / (16 * quality)
 
     def compose(self, expanded: Tensor, reference: Tensor, before: Sequence[Tensor] = ()) -> Tensor:
+        del before
         return (reference + F.interpolate(expanded.float(), scale_factor=CELL, mode="nearest")).clamp(0, 1)
 
     def contexts(self) -> None:
