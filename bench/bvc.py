@@ -97,7 +97,7 @@ def kmacs(network: Bvc) -> dict[str, float]:
         "flow": lambda: network.flow(picture, picture),
         "FRNet": lambda: refine(picture, picture, flow) if refine is not None else None,
         "E_flow": lambda: network.motion_coder.encoder(flow),
-        "D_flow": lambda: network.motion_coder.decoder(motion),
+        "D_flow": lambda: network.motion_coder.decoder(motion[:, : network.motion_coder.channels]),
         "MCNet": lambda: compensate(picture, picture, flow) if compensate is not None else None,
         "E_res": lambda: [coder.encoder(picture) for coder in coders],
         "D_res": lambda: [coder.decoder(latent) for coder, latent in zip(coders, latents, strict=True)],

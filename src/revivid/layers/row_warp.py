@@ -60,15 +60,19 @@ def row_warp(picture: Tensor, taps: Taps) -> Tensor:
 
 
 def rows_warp(pictures: Sequence[Tensor], which: Tensor, taps: Taps) -> Tensor:
-    """As `row_warp` of several pictures of one size; `which` (H, W) says of which one each pixel comes."""
+    """As `row_warp` of several pictures of one size; `which` (h, w) says of which one each block of H/h x W/w pixels comes."""
     _, channels, height, width = pictures[0].shape
-    used = which.unique().tolist()
-    if len(used) == 1:
-        return row_warp(pictures[used[0]], taps)
-    out = pictures[0].new_empty(height * width, channels)
-    for number in used:
-        places = (which.flatten() == number).nonzero()[:, 0]
-        out[places] = _sampled(pictures[number], Taps(*(part[places] for part in taps)))
+    counts = which.flatten().bincount(minlength=len(pictures)).tolist()
+    usual = counts.index(max(counts))
+    out = _sampled(pictures[usual], taps)
+    if sum(map(bool, counts)) > 1:
+        rows, columns = height // which.shape[0], width // which.shape[1]
+        by_pixel = which.to(torch.uint8).repeat_interleave(columns, 1).repeat_interleave(rows, 0).flatten()
+    for number, count in enumerate(counts):
+        if count and number != usual:
+            places = (by_pixel == number).nonzero()[:, 0]
+            theirs = Taps(*(part.index_select(0, places) for part in taps))
+            out.index_copy_(0, places, _sampled(pictures[number], theirs))
     return out.view(1, height, width, channels).permute(0, 3, 1, 2)
 
 

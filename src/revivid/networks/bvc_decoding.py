@@ -156,8 +156,7 @@ class OnBlocks:
         pictures = [reference.float().contiguous(memory_format=torch.channels_last) for reference in references]
         if motion.ages is None:
             return row_warp(pictures[0], motion.taps)
-        ages = motion.ages.clamp(max=len(pictures) - 1).repeat_interleave(LATENT_CELL, 0).repeat_interleave(LATENT_CELL, 1)
-        return rows_warp(pictures, ages, motion.taps)
+        return rows_warp(pictures, motion.ages.clamp(max=len(pictures) - 1), motion.taps)
 
     def pictured(self, predicted: Tensor) -> Tensor:
         return predicted
