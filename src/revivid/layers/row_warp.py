@@ -65,14 +65,13 @@ def rows_warp(pictures: Sequence[Tensor], which: Tensor, taps: Taps) -> Tensor:
     counts = which.flatten().bincount(minlength=len(pictures)).tolist()
     usual = counts.index(max(counts))
     out = _sampled(pictures[usual], taps)
-    if sum(map(bool, counts)) > 1:
-        rows, columns = height // which.shape[0], width // which.shape[1]
-        by_pixel = which.to(torch.uint8).repeat_interleave(columns, 1).repeat_interleave(rows, 0).flatten()
+    rows, columns = height // which.shape[0], width // which.shape[1]
     for number, count in enumerate(counts):
         if count and number != usual:
-            places = (by_pixel == number).nonzero()[:, 0]
-            theirs = Taps(*(part.index_select(0, places) for part in taps))
-            out.index_copy_(0, places, _sampled(pictures[number], theirs))
+            theirs = which.eq(number).repeat_interleave(columns, 1).repeat_interleave(rows, 0)
+            places = theirs.flatten().nonzero()[:, 0]
+            there = Taps(*(part.index_select(0, places) for part in taps))
+            out.index_copy_(0, places, _sampled(pictures[number], there))
     return out.view(1, height, width, channels).permute(0, 3, 1, 2)
 
 
