@@ -16,8 +16,10 @@ from revivid.errors import UsageError
 from revivid.layers.block_transform import Analysis, Synthesis, step_basis
 from revivid.layers.deblocking import deblock
 from revivid.layers.warp import backward_warp
+from revivid.networks.bvc import _AsModules
 from revivid.networks.bvc_choices import matched, worthwhile
 from revivid.networks.bvc_compact import brought_in_blocks
+from revivid.networks.bvc_decoding import OnBlocks
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +97,18 @@ def test_ages_beyond_the_frames_there_are_mean_the_oldest(network: Any, photogra
     for age, expected in ((-128, photograph), (0, photograph), (1, 1 - photograph), (127, 1 - photograph)):
         coded.motion[8] = age
         assert torch.equal(network.decode(coded.motion, coded.residual, photograph, 4.0, [1 - photograph]), expected)
+
+
+@torch.no_grad()
+def test_rows_and_modules_bring_the_same(network: Any, photograph: Tensor) -> None:
+    dice = torch.Generator().manual_seed(0)
+    motion = torch.randint(-9, 10, (9, 12, 16), generator=dice)
+    motion[8] = torch.randint(-1, 6, (12, 16), generator=dice)
+    seen = [photograph.roll(shift, 3) for shift in range(3)]
+    ways = OnBlocks(network.motion_coder, network.residual_coder), _AsModules(network)
+    ours, theirs = (way.predicted(way.motion(motion, 4.0), seen) for way in ways)
+    assert (ours - theirs).abs().max() < 1e-5
+    assert (ours - ways[0].predicted(ways[0].motion(motion, 4.0), seen[:1])).abs().max() > 0.05
 
 
 @torch.no_grad()

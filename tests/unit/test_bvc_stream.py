@@ -6,6 +6,7 @@ import io
 from dataclasses import replace
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -226,6 +227,8 @@ def test_keyframes_come_back(bit_depth: int) -> None:
     assert again.shape == wanted.shape
     assert -10 * np.log10(np.mean((again - wanted) ** 2)) > 40
     assert keyframe.encode(wanted, 22, bit_depth) == coded
+    opened = av.open(io.BytesIO(coded.data), format="hevc")
+    assert opened.streams.video[0].format.components[0].bits == max(bit_depth, 10)
     assert len(keyframe.encode(wanted, 37, bit_depth).data) < len(coded.data)
 
 

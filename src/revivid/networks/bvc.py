@@ -66,7 +66,7 @@ class Bvc(nn.Module):
     `refine` False leaves FRNet out. `contexts`, of the compact size: integers are coded by tables that what was decoded before
     chooses (`contexts()`), in place of one for each channel (`tables()`). `detail`, of the compact size: the fine coefficients of a
     residual that its coder hasn't are coded as they are, so that high qualities keep them. `blocks`, of the compact size: a decoder
-    without networks. Motion is a vector for each block, which the encoder searches (`bvc_matching`), x- = the blocks as they are
+    without networks. Motion is a vector for each block, which the encoder searches (`bvc_choices`), x- = the blocks as they are
     there, and the residual is coded by a transform; what does not change costs nothing and stays as it is. `references`, with
     `blocks`: of how many frames decoded before a block may come.
 

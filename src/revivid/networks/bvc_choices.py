@@ -49,9 +49,8 @@ def matched(target: Tensor, references: Sequence[Tensor], flow: Tensor, step: fl
         fields.append(vectors)
         costs.append(cost)
     which = _choice(torch.stack(costs), price)
-    chosen = torch.stack(fields).unflatten(2, (-1, 2)).unflatten(4, (-1, 2))
-    index = which[None, None, :, None, :, None].expand(-1, *chosen.shape[1:])
-    vectors = chosen.gather(0, index)[0].flatten(3, 4).flatten(1, 2)
+    by_block = which.repeat_interleave(2, 0).repeat_interleave(2, 1)
+    vectors = torch.stack(fields).gather(0, by_block.expand(1, 2, -1, -1))[0]
     return (vectors / _QUARTERS).repeat_interleave(2, 1).repeat_interleave(2, 2)[None], which
 
 

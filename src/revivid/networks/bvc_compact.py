@@ -215,7 +215,7 @@ def _by_transform(
 
 
 def vector_coder(rates: int, contexts: bool = False) -> LatentCoder:
-    """For flow on cells that is even in blocks of 8x8 pixels (`bvc_matching`): its latent (N, 8, H/16, W/16) has the mean of four
+    """For flow on cells that is even in blocks of 8x8 pixels (`bvc_choices`): its latent (N, 8, H/16, W/16) has the mean of four
     blocks' vectors in quarters of a pixel, and how they differ. No motion is coded as exactly none."""
     basis = step_basis(CELL, 2)
     encoder, decoder = Analysis(basis, _FLOW_STEPS), Synthesis(basis, _FLOW_STEPS, bias=False)
