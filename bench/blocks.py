@@ -29,7 +29,8 @@ from revivid.train.scenes import Scene, files, held_out, load
 from revivid.weights import embedded
 
 _PARAMETERS: dict[str, Any] = {
-    "size": "compact", "venet": False, "refine": False, "contexts": True, "blocks": True, "references": 4
+    "size": "compact", "venet": False, "refine": False, "contexts": True, "blocks": True, "references": 4,
+    "rdoq": True
 }  # fmt: skip
 #: Held-out scenes that are coded.
 _SEEN = 16
@@ -40,7 +41,7 @@ def built(scenes: Sequence[Scene]) -> Any:
     network = networks.build("bvc", **_PARAMETERS).eval()
     for part, name in network.borrowed.items():  # pyright: ignore[reportGeneralTypeIssues, reportAttributeAccessIssue, reportCallIssue]
         network.get_submodule(part).load_state_dict(embedded.load(name)[1])
-    contexts.fit(network, contexts.coded(network, scenes))  # pyright: ignore[reportArgumentType]
+    contexts.count(network, scenes)  # pyright: ignore[reportArgumentType]
     return network
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import replace
 from fractions import Fraction
 
@@ -227,9 +228,44 @@ def test_keyframes_come_back(bit_depth: int) -> None:
     assert again.shape == wanted.shape
     assert -10 * np.log10(np.mean((again - wanted) ** 2)) > 40
     assert keyframe.encode(wanted, 22, bit_depth) == coded
-    opened = av.open(io.BytesIO(coded.data), format="hevc")
-    assert opened.streams.video[0].format.components[0].bits == max(bit_depth, 10)
+    opened = av.open(io.BytesIO(coded.data), format="hevc").streams.video[0].format
+    assert opened.components[0].bits == max(bit_depth, 10)
+    assert opened.name.startswith("yuv420p")
     assert len(keyframe.encode(wanted, 37, bit_depth).data) < len(coded.data)
+
+
+def test_keyframes_of_full_chroma_still_decode() -> None:
+    """As they were written before, in eight bits."""
+    red = np.zeros((3, 64, 64), np.float32)
+    red[0, :, 32:] = 1
+    parts = ((0.2126, 0.0), (-0.114572, 128 / 255), (0.5, 128 / 255))
+    luma, cb, cr = (np.round(255 * (red[0] * weight + zero)) for weight, zero in parts)
+    encoder = av.CodecContext.create("libx265", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.framerate = 64, 64, "yuv444p", Fraction(25)
+    encoder.options = {"x265-params": "log-level=error:lossless=1:keyint=1"}
+    planes = np.stack((luma, cb, cr)).clip(0, 255).astype(np.uint8)
+    frame = av.VideoFrame.from_ndarray(planes, "yuv444p")
+    data = b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+    again = keyframe.decode(CodedFrame(data, zlib.crc32(planes.astype("<u2").tobytes())), 64, 64)
+    assert abs(again - red).max() < 0.01
+
+
+def test_chroma_of_keyframes_is_as_the_format_says() -> None:
+    """By hand, from the decoded samples."""
+    coded = keyframe.encode(picture(), 20, 10)
+    decoder = av.CodecContext.create("hevc", "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    (frame,) = [frame for packet in (av.Packet(coded.data), None) for frame in decoder.decode(packet)]
+    samples = frame.to_ndarray().astype(float)
+    cr = samples[80:].reshape(32, 64) / 1023 - 512 / 1023
+    padded = np.pad(cr, ((1, 1), (0, 0)), mode="edge")
+    slope = (padded[2:] - padded[:-2]) / 8
+    rows = np.stack((cr - slope, cr + slope), 1).reshape(64, 64)
+    beside = np.pad(rows, ((0, 0), (0, 1)), mode="edge")
+    full = np.stack((rows, (beside[:, :-1] + beside[:, 1:]) / 2), 2).reshape(64, 128)
+    wanted = np.clip(samples[:64] / 1023 + 1.5748 * full, 0, 1)
+    assert abs(keyframe.decode(coded, 128, 64)[0] - wanted).max() < 1e-5
 
 
 def test_keyframes_of_another_kind_are_refused() -> None:
@@ -243,6 +279,6 @@ def test_keyframes_of_another_kind_are_refused() -> None:
 
 
 def test_better_qualities_have_finer_keyframes() -> None:
-    assert [keyframe.qp_of(q) for q in (1, 4.5, 8)] == [28, 18, 9]
+    assert [keyframe.qp_of(q) for q in (1, 4.5, 8)] == [30, 20, 11]
 
 

@@ -32,7 +32,7 @@ from ..recipe import StageSpec
 from ..restoration import build
 from ..restoration.embedded import load_trained
 from ..restoration.engine import Engine, Frame
-from ..restoration.stage import Conditions
+from ..restoration.stage import Conditions, Stage
 from ..types import Clip, join
 from ..weights import embedded
 from .arms import restored
@@ -40,6 +40,8 @@ from .settings import CLEAN
 
 #: Stages of the package that sharpen, by the name of their part.
 STAGES = {"deblur": StageSpec("deblur"), "refine": StageSpec("refine")}
+#: How well they do it, in every arm alike: as `revivid compress --codec bvc` does.
+_EFFORT = "best"
 #: Arms with names of their own.
 ALIASES = {"hybrid": "deblur+x265+refine"}
 #: Parts that only a weight file can bring.
@@ -172,7 +174,7 @@ def arm_of(name: str, files: Mapping[str, Path]) -> Arm:
 def sharpened(part: str | Path, clip: Clip, crf: float) -> Clip:
     """A clip through one part; stages of the package are told the CRF."""
     if isinstance(part, str):
-        return restored(build(STAGES[part], Conditions(crf=crf, backend="torch")), clip)
+        return restored(_stage(part, crf), clip)
     with torch.inference_mode():
         frames = (Frame(picture) for picture in clip_to_rgb(clip))
         pictures = torch.stack(list(Engine(_cascade(part).deblurrer).stream(frames)))
@@ -236,15 +238,19 @@ def _part(name: str, files: Mapping[str, Path]) -> str | Path:
     if name not in STAGES:
         raise UsageError(f"there is no part {name!r} of an arm", hint=f"Known: {', '.join((*STAGES, *TRAINED))}.")
     try:
-        build(STAGES[name], Conditions(backend="torch"))
+        _stage(name, CLEAN)
     except RevividError as fault:
         raise MissingWeights(f"{name}: {fault.message}") from fault
     return name
 
 
+def _stage(part: str, crf: float) -> Stage:
+    return build(STAGES[part], Conditions(crf=crf, backend="torch", effort=_EFFORT))
+
+
 def _part_key(part: str | Path) -> str:
-    """The sha256 of the weights that a part works with."""
+    """The sha256 of the weights that a part works with, and the effort that it takes."""
     if isinstance(part, Path):
         return sha256(part)
-    weights = getattr(build(STAGES[part], Conditions(backend="torch")), "weights", "")
-    return sha256(embedded.folder() / f"{weights}.safetensors") if weights in embedded.names() else part
+    weights = getattr(_stage(part, CLEAN), "weights", "")
+    return f"{sha256(embedded.folder() / f'{weights}.safetensors')} {_EFFORT}" if weights in embedded.names() else part

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ShapeError, UsageError
+from ..layers.coefficient_costs import CoefficientCosts
 from ..layers.density import Tables
 from ..layers.latent_coder import LatentCoder, Quantise, joined
 from ..layers.latent_contexts import LatentContexts
@@ -68,7 +69,8 @@ class Bvc(nn.Module):
     residual that its coder hasn't are coded as they are, so that high qualities keep them. `blocks`, of the compact size: a decoder
     without networks. Motion is a vector for each block, which the encoder searches (`bvc_choices`), x- = the blocks as they are
     there, and the residual is coded by a transform; what does not change costs nothing and stays as it is. `references`, with
-    `blocks`: of how many frames decoded before a block may come.
+    `blocks`: of how many frames decoded before a block may come. `rdoq`, with both: an encoder chooses integers of the
+    residual that are worth their bits (`layers.coefficient_costs`).
 
     Raises `UsageError` for hyper-parameters that can't work.
     """
@@ -89,6 +91,7 @@ class Bvc(nn.Module):
         detail: bool = False,
         blocks: bool = False,
         references: int = 1,
+        rdoq: bool = False,
     ) -> None:
         super().__init__()
         if size not in ("compact", "paper") or rates < 1:
@@ -101,7 +104,10 @@ class Bvc(nn.Module):
             raise UsageError("a BVC of blocks has all detail", hint="Leave detail out.")
         if not 1 <= references <= (MOST_REFERENCES if blocks else 1):
             raise UsageError(f"a BVC can't have {references} references", hint=f"1 to {MOST_REFERENCES} with blocks, else 1.")
+        if rdoq and not (blocks and contexts):
+            raise UsageError("rdoq is for a BVC of blocks that is coded by contexts", hint="Leave rdoq out.")
         self.size, self.rates = size, rates
+        self.costs: CoefficientCosts | None = None
         self.venet: nn.Module | None = None
         self.blur_coder: LatentCoder | None = None
         self.frnet: nn.Module | None = None
@@ -111,6 +117,8 @@ class Bvc(nn.Module):
         if size == "compact":
             self._build_compact(blur_coding, refine, venet)
             self._build_coders(rates, detail)
+            if rdoq:
+                self.costs = CoefficientCosts(self._residual_channels // 4, 2)
         else:
             self._build_paper(rates, blur_coding, refine, venet)
         self.traits = Traits(
@@ -232,6 +240,8 @@ class Bvc(nn.Module):
 
     def _lacking(self, missing: Tensor, quality: float) -> Tensor:
         """The residual's integers, without those that aren't worth their bits."""
+        if self.costs is not None:
+            return self.costs.chosen(self.residual_coder.scaled(missing, quality), self.residual_contexts.get_buffer("order"))
         symbols = self.residual_coder.quantise(missing, quality)
         return worthwhile(self.residual_coder.scaled(missing, quality), symbols) if self._blocks else symbols
 

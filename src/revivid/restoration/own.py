@@ -22,6 +22,7 @@ from .embedded import load_embedded
 from .neighbours import Planes, with_neighbours
 from .noise_level import luma_noise
 from .stage import Conditions, Stage
+from .turns import TURNS, ensemble
 from .workers import each_frame, keep_freed_memory
 
 #: Weights that stand behind a task when nobody names any, by effort: the first that the package has.
@@ -37,6 +38,8 @@ BEST = {
     "balanced": _BALANCED,
     "best": {**_BALANCED, "super-resolve": ("lumavsr-x{scale}", "lumasr-x{scale}-hq")},
 }
+#: What is restored by a self-ensemble where the effort is best: four times the time, for tasks whose networks aren't sure of much.
+_ENSEMBLE = ("deblur",)
 #: Noise of sigma in R'G'B' is this times sigma in luma, at least.
 _LEAST_SHARE = 0.55
 Restore = Callable[..., tuple[Tensor, Tensor]]
@@ -84,6 +87,7 @@ class Own(Stage):
         self._sigma: float | Literal["auto"] = "auto" if sigma is None else sigma
         self._crf = None if task == "denoise" else min(max(float(conditions.crf), _LEAST_CRF.get(task, 0.0)), 51.0)
         self._memory = conditions.memory
+        self._ensemble = conditions.effort == "best" and task in _ENSEMBLE
         self._said: list[str] = []
         self.temporal_reach = traits.temporal_reach
         self._wanted_backend = conditions.backend
@@ -112,7 +116,8 @@ class Own(Stage):
         else:
             told = "at an estimated sigma" if self._sigma == "auto" else f"at sigma {self._sigma:g}"
         factor = f" x{self.scale}" if self.scale > 1 else ""
-        return f"{self.name}{factor} with {self.weights} {told} ({self.backend.description})"
+        ways = f", seen {len(TURNS)} ways" if self._ensemble else ""
+        return f"{self.name}{factor} with {self.weights} {told}{ways} ({self.backend.description})"
 
     def process(self, clip: Clip) -> Clip:
         (out,) = self(iter((clip,)))
@@ -122,7 +127,8 @@ class Own(Stage):
         clips, strength = self._begun(clips)
         _ = self.backend  # made here, not by several workers at once
         for clip, neighbours in with_neighbours(clips, *self.temporal_reach):
-            pictures = each_frame(partial(self._restored, clip, strength), neighbours)
+            restored = partial(self._restored, clip, strength)
+            pictures = each_frame(partial(ensemble, restored) if self._ensemble else restored, neighbours)
             y, u, v = (np.stack([picture[i] for picture in pictures]) for i in range(3))
             yield clip.with_planes(y, u, v)
 

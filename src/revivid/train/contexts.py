@@ -37,6 +37,7 @@ from ..layers.density import TOTAL
 from ..layers.latent_contexts import COEFFICIENT_CLASSES, LAST_CLASSES, VALUE_CLASSES
 from ..learned.tables import step_of
 from ..networks.bvc import Bvc
+from . import costs
 from .clips import rgb
 from .scenes import Scene
 
@@ -52,6 +53,8 @@ _SIDE = 320
 _MIXED = (1, 1, 1, 1, 1, 2, 3, 4)
 #: So many scenes tell a latent's mean.
 _CENTRED = 40
+#: So many scenes tell what integers cost.
+_WEIGHED = 60
 #: Groups with fewer integers than this have one table for all.
 _LEAST = 200
 
@@ -71,8 +74,16 @@ def counted(network: Bvc, hyperparameters: dict[str, object], scenes: Sequence[S
     if network.contexts() is None:
         some = scenes[:: max(len(scenes) // _CENTRED, 1)]
         made = with_contexts(network, hyperparameters, [frames for _, frames in sequences(some)])
-    fit(made, coded(made, scenes))
+    count(made, scenes)
     return made
+
+
+def count(network: Bvc, scenes: Sequence[Scene]) -> None:
+    """Fill the network's tables by what it makes of the scenes. Raises `UsageError` for a network without contexts."""
+    some = scenes[:: max(len(scenes) // _WEIGHED, 1)]
+    if network.costs is not None:
+        costs.fit(network, lambda: coded(network, some))
+    fit(network, coded(network, scenes))
 
 
 def sequences(scenes: Sequence[Scene]) -> Iterator[tuple[random.Random, list[Tensor]]]:

@@ -92,12 +92,15 @@ def left_to_do(options: CompressOptions) -> tuple[StageSpec, ...]:
     return (deblur,) if options.enhance == "after" else ()
 
 
-def sharpening(reader: Reader, options: Source, notices: list[str], spec: StageSpec | None = None) -> list[Stage]:
+def sharpening(
+    reader: Reader, options: Source, notices: list[str], spec: StageSpec | None = None, effort: str = "balanced"
+) -> list[Stage]:
     """What sharpens a video before it is coded; `notices` receives what is assumed of it."""
     from .judge_input import input_crf  # late, with torch
 
     given = RestoreOptions(bvc_weights=options.bvc_weights, intra_weights=options.intra_weights)
-    return build_all([spec or StageSpec("deblur")], Conditions(crf=input_crf(reader, None, given, notices)))
+    conditions = Conditions(crf=input_crf(reader, None, given, notices), effort=effort)
+    return build_all([spec or StageSpec("deblur")], conditions)
 
 
 def choose(job: Job, options: CompressOptions, settings: Settings, report: ProgressFunction | None = None) -> Enhancement:

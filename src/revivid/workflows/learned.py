@@ -85,5 +85,5 @@ def compress_job(source: str | os.PathLike[str], output: str | os.PathLike[str],
     encoding = replace(encoding, model=chosen, hdr=reader.info.hdr)
     color = replace(reader.info.color, matrix=reader.info.color.resolved_matrix(reader.info.height))
     notices: list[str] = []
-    stages = [] if options.preserve or chosen.enhances else sharpening(reader, options, notices)
+    stages = [] if options.preserve or chosen.enhances else sharpening(reader, options, notices, effort="best")
     return Job(reader, os.fspath(output), stages, encoding, options, color, notices=notices)

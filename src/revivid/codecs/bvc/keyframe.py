@@ -1,4 +1,6 @@
-"""Keyframes: one picture as HEVC intra 4:4:4, in Y'CbCr of full range by BT.709's matrix (docs/FORMAT.md, section 6).
+"""Keyframes: one picture as HEVC intra 4:2:0, in Y'CbCr of full range by BT.709's matrix (docs/FORMAT.md, section 6).
+
+Every picture here was 4:2:0 before, and the filters of `color` undo each other exactly: nothing is lost to fewer samples of chroma.
 
 The second paper codes them as BPG, which is HEVC intra in another header. The decoded code values are integers, so they have a
 CRC like the latents.
@@ -7,40 +9,39 @@ CRC like the latents.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from fractions import Fraction
 
 import av
 import av.error
 import numpy as np
+import torch
 from av.video.plane import VideoPlane
 
+from ...color import LUMA_WEIGHTS, clip_to_rgb, rgb_to_planes
 from ...errors import MissingTool
+from ...media.frames import working_format
+from ...types import MATRICES, Clip, ColorSpec
 from .gop import CodedFrame
 from .header import QUALITIES
 
 #: QP at the worst and the best quality by the paper, whose lambda 256, 512, 1024 and 2048 are 37, 32, 27 and 22.
 PAPER_QPS = (37, 22)
 #: QP of keyframes. All that follows leans on them, so bits are worth more here than in the frames after them.
-QPS = (28, 9)
-_FORMATS = {8: "yuv444p", 10: "yuv444p10le", 12: "yuv444p12le"}
+QPS = (30, 11)
+#: Bits and kind of sampling by pixel format; what is written is 4:2:0, older streams have 4:4:4.
+_FORMATS = {"yuv420p": 8, "yuv420p10le": 10, "yuv420p12le": 12, "yuv444p": 8, "yuv444p10le": 10, "yuv444p12le": 12}
 #: Bits per sample of keyframes at least: eight lose half a decibel of fine keyframes to rounding Y'CbCr alone.
 LEAST_BITS = 10
-_KR, _KB = 0.2126, 0.0722
-_YCC = np.array(
-    [
-        [_KR, 1 - _KR - _KB, _KB],
-        [-_KR / (2 * (1 - _KB)), -(1 - _KR - _KB) / (2 * (1 - _KB)), 0.5],
-        [0.5, -(1 - _KR - _KB) / (2 * (1 - _KR)), -_KB / (2 * (1 - _KR))],
-    ]
-)
-_RGB = np.linalg.inv(_YCC)
+_BT709 = MATRICES["bt709"]
 #: The bitstream may not depend on how many cores the machine has, nor carry the encoder's name; QP is the I frame's own.
 # Tuned for PSNR, since all that follows leans on what is exact; edges are left to the frames that follow.
 _X265 = (
     "log-level=error:info=0:aud=0:repeat-headers=1:keyint=1:ipratio=1:aq-mode=0:cutree=0:wpp=0:frame-threads=1:pools=none"
-    ":psy-rd=0:psy-rdoq=0:deblock=-3,-3:tskip=1"
+    # An error of a sample of chroma is one of several pixels.
+    ":psy-rd=0:psy-rdoq=0:deblock=-3,-3:tskip=1:cbqpoffs=-6:crqpoffs=-6"
 )
-_HEVC_BT709, _HEVC_FULL_RANGE = 1, 2
+_FULL_RANGE = 2
 
 
 def qp_of(quality: float) -> int:
@@ -52,44 +53,53 @@ def qp_of(quality: float) -> int:
 def encode(picture: np.ndarray, qp: int, bit_depth: int, preset: str = "veryslow") -> CodedFrame:
     """R'G'B' (3, H, W) in [0, 1], even sides of 64 at least, as one HEVC picture with its parameter sets (Annex B)."""
     bit_depth = max(bit_depth, LEAST_BITS)
-    planes = _to_planes(picture, bit_depth)
+    planes = rgb_to_planes(torch.from_numpy(picture)[None], _color(bit_depth))
     context = _context("libx265", "w")
-    _, height, width = planes.shape
-    context.width, context.height, context.pix_fmt = width, height, _FORMATS[bit_depth]
+    _, height, width = picture.shape
+    context.width, context.height, context.pix_fmt = width, height, working_format(bit_depth)
     context.framerate, context.time_base = Fraction(25), Fraction(1, 25)
-    context.color_range, context.colorspace = _HEVC_FULL_RANGE, _HEVC_BT709
+    context.color_range, context.colorspace = _FULL_RANGE, _BT709
     context.thread_count = 1
     context.options = {"preset": preset, "x265-params": f"{_X265}:qp={qp}"}
-    frame = av.VideoFrame(width, height, _FORMATS[bit_depth])
+    frame = av.VideoFrame(width, height, context.pix_fmt)
     for target, plane in zip(frame.planes, planes, strict=True):
-        _samples(target, bit_depth)[...] = plane
+        _samples(target, bit_depth)[...] = plane[0]
     frame.pts = 0
-    frame.color_range, frame.colorspace = _HEVC_FULL_RANGE, _HEVC_BT709
+    frame.color_range, frame.colorspace = _FULL_RANGE, _BT709
     data = b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
-    return CodedFrame(data, zlib.crc32(_decoded(data, width, height)[0].tobytes()))
+    return CodedFrame(data, _crc(_decoded(data, width, height)[0]))
 
 
 def decode(frame: CodedFrame, width: int, height: int) -> np.ndarray:
     """float32 R'G'B' (3, height, width) in [0, 1]. Raises `ValueError` for bytes that hold no such picture."""
     planes, bit_depth = _decoded(frame.data, width, height)
-    if zlib.crc32(planes.tobytes()) != frame.crc:
+    if _crc(planes) != frame.crc:
         raise ValueError("a keyframe decodes to other samples than were encoded (CRC)")
-    peak = (1 << bit_depth) - 1
-    ycc = planes.astype(np.float32) / np.float32(peak)
-    ycc[1:] -= np.float32((1 << (bit_depth - 1)) / peak)
-    picture = (_RGB.astype(np.float32) @ ycc.reshape(3, -1)).reshape(3, height, width)
-    return np.clip(picture, 0, 1, out=picture)
+    if planes[1].shape == planes[0].shape:
+        return _rgb_of_full_chroma(np.stack(planes), bit_depth)
+    y, u, v = (plane[None].astype(_color(bit_depth).dtype, copy=False) for plane in planes)
+    return clip_to_rgb(Clip((y, u, v), (Fraction(0),), (Fraction(1),), _color(bit_depth)))[0].numpy()
 
 
-def _to_planes(picture: np.ndarray, bit_depth: int) -> np.ndarray:
-    peak = (1 << bit_depth) - 1
-    ycc = (_YCC.astype(np.float32) @ picture.reshape(3, -1).astype(np.float32)).reshape(picture.shape) * np.float32(peak)
-    ycc[1:] += np.float32(1 << (bit_depth - 1))
-    return np.clip(np.rint(ycc), 0, peak).astype(np.uint8 if bit_depth == 8 else np.uint16)
+def _rgb_of_full_chroma(planes: np.ndarray, bit_depth: int) -> np.ndarray:
+    """R'G'B' of 4:4:4, as streams were written once."""
+    kr, kb = LUMA_WEIGHTS[_BT709]
+    zeros = np.array([0, 1 << (bit_depth - 1), 1 << (bit_depth - 1)], np.float32)
+    y, cb, cr = (planes - zeros[:, None, None]) / np.float32((1 << bit_depth) - 1)
+    red, blue = y + 2 * (1 - kr) * cr, y + 2 * (1 - kb) * cb
+    return np.clip(np.stack((red, (y - kr * red - kb * blue) / (1 - kr - kb), blue)), 0, 1).astype(np.float32)
 
 
-def _decoded(data: bytes, width: int, height: int) -> tuple[np.ndarray, int]:
-    """Y', Cb, Cr (3, height, width), code values as u16, and their bits, as the bitstream says."""
+def _color(bit_depth: int) -> ColorSpec:
+    return ColorSpec(matrix=_BT709, full_range=True, bit_depth=bit_depth)
+
+
+def _crc(planes: Sequence[np.ndarray]) -> int:
+    return zlib.crc32(b"".join(plane.tobytes() for plane in planes))
+
+
+def _decoded(data: bytes, width: int, height: int) -> tuple[list[np.ndarray], int]:
+    """Y', Cb, Cr, code values as u16 in memory of their own, and their bits, as the bitstream says."""
     context = _context("hevc", "r")
     context.thread_count = 1
     # What the stream's own headers claim is refused before anything is allocated for it.
@@ -101,10 +111,10 @@ def _decoded(data: bytes, width: int, height: int) -> tuple[np.ndarray, int]:
     if len(frames) != 1 or not isinstance(frames[0], av.VideoFrame):
         raise ValueError(f"a keyframe holds {len(frames)} pictures")
     frame = frames[0]
-    bits = {name: depth for depth, name in _FORMATS.items()}.get(frame.format.name.replace("yuvj", "yuv"))
+    bits = _FORMATS.get(frame.format.name.replace("yuvj", "yuv"))
     if (frame.width, frame.height) != (width, height) or bits is None:
         raise ValueError(f"a keyframe is {frame.width}x{frame.height} {frame.format.name}")
-    return np.stack([_samples(plane, bits) for plane in frame.planes]).astype("<u2", copy=False), bits
+    return [_samples(plane, bits).astype("<u2") for plane in frame.planes], bits
 
 
 def _samples(plane: VideoPlane, bit_depth: int) -> np.ndarray:
