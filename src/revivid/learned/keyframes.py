@@ -117,7 +117,7 @@ def keyframes(header: Header, padded: Padded, model: PictureModel | None, where:
 
 
 class HevcKeyframes:
-    """HEVC intra 4:4:4 at the source's bits per sample or more (`codecs.bvc.keyframe`)."""
+    """HEVC intra 4:2:0 at the source's bits per sample or more (`codecs.bvc.keyframe`)."""
 
     def __init__(self, padded: Padded, quality: float, bit_depth: int, device: torch.device = CPU) -> None:
         self._padded, self._qp, self._depth, self._device = padded, keyframe.qp_of(quality), bit_depth, device

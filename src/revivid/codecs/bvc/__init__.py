@@ -2,7 +2,7 @@
 
     header | record, record, ... | end record with the index       `header`, `records`
       record = GOP: times, then a keyframe and predicted frames     `gop`
-                    keyframe: HEVC intra 4:4:4                      `keyframe`
+                    keyframe: HEVC intra 4:2:0                      `keyframe`
                     predicted frame: two tensors of integers        `entropy`
       record = SIDE: a piece of a Matroska file with audio etc.     `beside`
 
