@@ -25,7 +25,7 @@ from revivid.codecs.bvc.gop import CodedFrame
 from revivid.errors import InputNotReadable
 from revivid.evaluation.machine import describe_machine
 from revivid.learned import keyframes
-from revivid.learned.keyframes import HevcKeyframes, Keyframes, LearnedKeyframes, PictureModel
+from revivid.learned.keyframes import Keyframes, LearnedKeyframes, PictureModel, StandardKeyframes
 from revivid.learned.tables import Padded
 from revivid.metrics.bd import bd_quality, bd_rate
 from revivid.metrics.pixel import ms_ssim, psnr
@@ -35,7 +35,7 @@ from revivid.weights import embedded
 QPS = (37, 32, 27, 22)
 
 
-class Medium(HevcKeyframes):
+class Medium(StandardKeyframes):
     """HEVC keyframes at another QP, by x265's preset medium."""
 
     def __init__(self, padded: Padded, qp: int) -> None:

@@ -279,6 +279,6 @@ def test_keyframes_of_another_kind_are_refused() -> None:
 
 
 def test_better_qualities_have_finer_keyframes() -> None:
-    assert [keyframe.qp_of(q) for q in (1, 4.5, 8)] == [30, 20, 11]
+    assert [keyframe.qp_of(q) for q in (1, 4.5, 8)] == [28, 18, 9]
 
 

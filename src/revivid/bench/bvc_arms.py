@@ -3,8 +3,8 @@
     frames -> [networks] -> x265 or BVC -> bytes that count -> decoded frames -> [networks] -> frames that are scored
 
 An arm is called by its parts in their order: `deblur+x265` sharpens and then codes, `x265+deblur` codes and then sharpens. `bvc`
-sharpens as `revivid compress --codec bvc` does, `bvc-preserve` codes frames as they are. All arms have a keyframe every twelve
-frames.
+sharpens as `revivid compress --codec bvc` does, `bvc-preserve` codes frames as they are, and `bvc-vvc` has keyframes by vvenc. All
+arms have a keyframe every twelve frames.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ ALIASES = {"hybrid": "deblur+x265+refine"}
 #: Parts that only a weight file can bring.
 TRAINED = ("gao", "ifirnn", "venet")
 PRESERVE = "bvc-preserve"
+VVC = "bvc-vvc"
 
 
 class Codec(Protocol):
@@ -100,11 +101,12 @@ class Learned:
 
     file: Path
     sharpen: bool = False
+    keyframes: keyframe.Codec = "hevc"
     rates: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
 
     def code(self, clip: Clip, rate: float) -> tuple[Clip, int]:
         color = replace(clip.color, matrix=clip.color.resolved_matrix(clip.height))
-        step, coder = clip.durations[0], load_model(self.file, self.sharpen)
+        step, coder = clip.durations[0], replace(load_model(self.file, self.sharpen), keyframes=self.keyframes)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "clip.bvc"
             target = Target(clip.width, clip.height, color, 1 / step, step)
@@ -117,7 +119,8 @@ class Learned:
         return worst + (rate - 1) / 7 * (best - worst)
 
     def key(self) -> dict[str, Any]:
-        return {"bvc": sha256(self.file), "sharpen": self.sharpen, "keyframes": keyframe.QPS}
+        by = {} if self.keyframes == "hevc" else {"by": self.keyframes}
+        return {"bvc": sha256(self.file), "sharpen": self.sharpen, "keyframes": keyframe.QPS, **by}
 
 
 @dataclass(frozen=True)
@@ -157,13 +160,13 @@ def arm_of(name: str, files: Mapping[str, Path]) -> Arm:
     """
     if name in files and name not in (*TRAINED, "bvc"):
         return _of_file(name, files[name])
-    if name in ("bvc", PRESERVE):
+    if name in ("bvc", PRESERVE, VVC):
         return _bvc(name, files)
     parts = ALIASES.get(name, name).split("+")
     codecs = {"x265": X265("medium", "zerolatency"), "x265-veryslow": X265("veryslow")}
     places = [k for k, part in enumerate(parts) if part in (*codecs, "bvc")]
     if len(places) != 1:
-        known = ", ".join((*codecs, "bvc", PRESERVE, *ALIASES, *STAGES, *TRAINED))
+        known = ", ".join((*codecs, "bvc", PRESERVE, VVC, *ALIASES, *STAGES, *TRAINED))
         raise UsageError(f"there is no arm {name!r}", hint=f"One codec, networks before or behind it: deblur+x265. Known: {known}.")
     place = places[0]
     codec = Learned(_model_file(files)) if parts[place] == "bvc" else codecs[parts[place]]
@@ -211,7 +214,8 @@ def _bvc(name: str, files: Mapping[str, Path]) -> Arm:
     own = embedded.read(file)[0].hyperparameters.get("venet", True)
     if name == PRESERVE:
         return Arm(name, (), Learned(file), ())
-    return Arm(name, () if own else (_part("deblur", files),), Learned(file, sharpen=own), ())
+    coder = Learned(file, sharpen=own, keyframes="vvc" if name == VVC else "hevc")
+    return Arm(name, () if own else (_part("deblur", files),), coder, ())
 
 
 def _of_file(name: str, file: Path) -> Arm:

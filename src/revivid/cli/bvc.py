@@ -15,7 +15,7 @@ Weights = Annotated[
     str | None, typer.Option("--bvc-weights", metavar="FILE", help="bvc: a model of one's own in place of the package's.")
 ]
 Intra = Annotated[
-    str | None, typer.Option("--intra", metavar="hevc|learned", help="bvc: what codes keyframes (default: hevc).")
+    str | None, typer.Option("--intra", metavar="hevc|vvc|learned", help="bvc: what codes keyframes (default: hevc).")
 ]
 IntraWeights = Annotated[
     str | None, typer.Option("--intra-weights", metavar="FILE", help="bvc: an autoencoder of one's own in place of the package's.")

@@ -1,6 +1,6 @@
 """Clips to a BVC stream.
 
-    frame -> R'G'B', padded -> enhance -> keyframe: HEVC, or an autoencoder -> its decoded picture is the first reference
+    frame -> R'G'B', padded -> enhance -> keyframe: HEVC, VVC or an autoencoder -> its decoded picture is the first reference
                                        -> others: network, range coder     -> the network's decoded picture is the next one
 
 A group of pictures ends after `gop` frames or where a new scene begins. Before it is written it is taken apart again and its
@@ -45,7 +45,7 @@ class Encoder:
         self._coder = model.coder(header.width, header.height, header.quality)
         self._group = self._coder.group()
         self._bits = 0.0
-        self._keys = keyframes(header, self._padded, model.intra, "the encoder", model.device)
+        self._keys = keyframes(header, self._padded, model.intra, "the encoder", model.device, model.keyframes)
         self._records = RecordWriter(write, header)
         self._beside = beside
         self._cuts = CutDetector(header.color)

@@ -1,4 +1,4 @@
-"""How keyframes are coded: as HEVC intra, or by the picture autoencoder (first paper, section 5.1) that the header names.
+"""How keyframes are coded: as HEVC or VVC intra, or by the picture autoencoder (first paper, section 5.1) that the header names.
 
     picture -> bytes -> what a decoder makes of them, the first reference of a group
 """
@@ -85,7 +85,7 @@ def load(weights: str | os.PathLike[str] | None = None, device: torch.device = C
 def load_for(
     header: Header, where: str, weights: str | os.PathLike[str] | None = None, device: torch.device = CPU
 ) -> PictureModel | None:
-    """The one that coded a stream's keyframes, None for HEVC. Raises `MissingWeights` where it is another."""
+    """The one that coded a stream's keyframes, None for HEVC and VVC. Raises `MissingWeights` where it is another."""
     if header.intra is None:
         return None
     made_with = (header.intra.name, header.intra.sha256)
@@ -101,10 +101,20 @@ class Keyframes(Protocol):
         ...
 
 
-def keyframes(header: Header, padded: Padded, model: PictureModel | None, where: str, device: torch.device = CPU) -> Keyframes:
-    """The way that a header names. Raises `UsageError` where the model's tables are others than the stream's."""
+def keyframes(
+    header: Header,
+    padded: Padded,
+    model: PictureModel | None,
+    where: str,
+    device: torch.device = CPU,
+    codec: keyframe.Codec = "hevc",
+) -> Keyframes:
+    """The way that a header names; `codec` is what encodes where that is no model.
+
+    Raises `UsageError` where the model's tables are others than the stream's.
+    """
     if header.intra is None:
-        return HevcKeyframes(padded, header.quality, header.color.bit_depth, device)
+        return StandardKeyframes(padded, header.quality, header.color.bit_depth, device, codec)
     if model is None:
         raise MissingWeights(f"{where}: its keyframes are of the model {header.intra.name}", hint="Name it: --intra-weights FILE")
     coder = model.coder(padded, header.quality)
@@ -116,14 +126,17 @@ def keyframes(header: Header, padded: Padded, model: PictureModel | None, where:
     return LearnedKeyframes(model, coder, header.quality)
 
 
-class HevcKeyframes:
-    """HEVC intra 4:2:0 at the source's bits per sample or more (`codecs.bvc.keyframe`)."""
+class StandardKeyframes:
+    """HEVC or VVC intra 4:2:0 at the source's bits per sample or more (`codecs.bvc.keyframe`)."""
 
-    def __init__(self, padded: Padded, quality: float, bit_depth: int, device: torch.device = CPU) -> None:
+    def __init__(
+        self, padded: Padded, quality: float, bit_depth: int, device: torch.device = CPU, codec: keyframe.Codec = "hevc"
+    ) -> None:
         self._padded, self._qp, self._depth, self._device = padded, keyframe.qp_of(quality), bit_depth, device
+        self._codec: keyframe.Codec = codec
 
     def encode(self, picture: Tensor) -> CodedFrame:
-        return keyframe.encode(picture[0].float().cpu().numpy(), self._qp, self._depth)
+        return keyframe.encode(picture[0].float().cpu().numpy(), self._qp, self._depth, codec=self._codec)
 
     def decode(self, coded: CodedFrame) -> Tensor:
         return as_tensor(keyframe.decode(coded, *self._padded), self._device)

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..codecs.bvc.context_coder import ContextCoder
 from ..codecs.bvc.entropy import LatentCoder
 from ..codecs.bvc.header import Header
+from ..codecs.bvc.keyframe import Codec
 from ..errors import CorruptWeights
 from .keyframes import PictureModel
 from .keyframes import load_for as load_keyframes_for
@@ -69,8 +70,10 @@ class Model:
     network: Network
     #: Where the network is.
     device: torch.device = CPU
-    #: What codes the keyframes; None: HEVC.
+    #: What codes the keyframes; None: `keyframes`.
     intra: PictureModel | None = None
+    #: And what does then; streams of both are decoded.
+    keyframes: Codec = "hevc"
 
     @property
     def enhances(self) -> bool:

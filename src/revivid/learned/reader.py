@@ -19,7 +19,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..codecs.bvc import beside
+from ..codecs.bvc.gop import GopReader
 from ..codecs.bvc.header import Header
+from ..codecs.bvc.keyframe import codec_of
 from ..codecs.bvc.records import GOP, SIDE, Index, Record, RecordReader
 from ..errors import CorruptStream
 from ..layers.side_by_side import intra_op_threads
@@ -186,12 +188,21 @@ def describe(path: str, header: Header, index: Index | None, carried_from: str |
 def bvc_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What only a BVC stream has to say: model, quality, mode, GOP."""
     with open_stream(path) as stream:
-        header = RecordReader(stream, os.fspath(path)).header
+        records = RecordReader(stream, os.fspath(path), forgiving=True)
+        header = records.header
+        first = next((record for record in records if record.kind == GOP and record.intact), None)
     return {
         "model": header.model,
         "sha256": header.sha256.hex(),
         "quality": header.quality,
         "gop": header.gop,
         "mode": "preserve" if header.preserve else "sharpen",
-        "keyframes": "hevc" if header.intra is None else header.intra.name,
+        "keyframes": _keyframes_of(first) if header.intra is None else header.intra.name,
     }
+
+
+def _keyframes_of(group: Record | None) -> str:
+    """What codes a group's keyframe, where no network does."""
+    with contextlib.suppress(ValueError):
+        return "unknown" if group is None else codec_of(GopReader(group.payload, group.frames).frame().data)
+    return "unknown"

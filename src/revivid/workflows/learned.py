@@ -13,13 +13,14 @@ from typing import Any
 from ..errors import UsageError
 from ..learned import keyframes, model
 from ..learned.writer import DEFAULT_GOP, BvcEncoding
+from ..media import program
 from ..media.source import is_pipe
 from .enhance import sharpening
 from .job import Job, open_reader
 from .options import LEARNED_CODEC, Source, make
 
 #: What can code keyframes.
-INTRA = ("hevc", "learned")
+INTRA = ("hevc", "vvc", "learned")
 #: Frames that the dry run encodes to estimate time and size.
 SAMPLE_FRAMES = 8
 
@@ -35,7 +36,8 @@ class BvcOptions(Source):
     gop: int = DEFAULT_GOP
     #: Keep the blur of the input; without it frames are sharpened before they are coded.
     preserve: bool = False
-    #: What codes keyframes: "hevc", or "learned", the picture autoencoder (first paper, section 5.1).
+    #: What codes keyframes: "hevc"; "vvc", smaller and slower, by the ffmpeg program of imageio-ffmpeg; or "learned", the picture
+    #: autoencoder (first paper, section 5.1).
     intra: str = "hevc"
 
     def __post_init__(self) -> None:
@@ -80,6 +82,9 @@ def compress_job(source: str | os.PathLike[str], output: str | os.PathLike[str],
     encoding.muxer(output)  # what can't be written is said before anything is loaded
     reader = open_reader(source, options)
     chosen = model.load(options.bvc_weights)
+    if options.intra == "vvc":
+        program.require()
+        chosen = replace(chosen, keyframes="vvc")
     if options.intra == "learned":
         chosen = replace(chosen, intra=keyframes.load(options.intra_weights))
     encoding = replace(encoding, model=chosen, hdr=reader.info.hdr)

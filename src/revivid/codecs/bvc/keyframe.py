@@ -1,5 +1,6 @@
-"""Keyframes: one picture as HEVC intra 4:2:0, in Y'CbCr of full range by BT.709's matrix (docs/FORMAT.md, section 6).
+"""Keyframes: one picture as HEVC or VVC intra 4:2:0, in Y'CbCr of full range by BT.709's matrix (docs/FORMAT.md, section 6).
 
+PyAV decodes both. It has no encoder for VVC, which is the ffmpeg program's work (`media.program`): smaller, and far slower.
 Every picture here was 4:2:0 before, and the filters of `color` undo each other exactly: nothing is lost to fewer samples of chroma.
 
 The second paper codes them as BPG, which is HEVC intra in another header. The decoded code values are integers, so they have a
@@ -11,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Literal
 
 import av
 import av.error
@@ -20,6 +22,7 @@ from av.video.plane import VideoPlane
 
 from ...color import LUMA_WEIGHTS, clip_to_rgb, rgb_to_planes
 from ...errors import MissingTool
+from ...media import program
 from ...media.frames import working_format
 from ...types import MATRICES, Clip, ColorSpec
 from .gop import CodedFrame
@@ -28,7 +31,7 @@ from .header import QUALITIES
 #: QP at the worst and the best quality by the paper, whose lambda 256, 512, 1024 and 2048 are 37, 32, 27 and 22.
 PAPER_QPS = (37, 22)
 #: QP of keyframes. All that follows leans on them, so bits are worth more here than in the frames after them.
-QPS = (30, 11)
+QPS = (28, 9)
 #: Bits and kind of sampling by pixel format; what is written is 4:2:0, older streams have 4:4:4.
 _FORMATS = {"yuv420p": 8, "yuv420p10le": 10, "yuv420p12le": 12, "yuv444p": 8, "yuv444p10le": 10, "yuv444p12le": 12}
 #: Bits per sample of keyframes at least: eight lose half a decibel of fine keyframes to rounding Y'CbCr alone.
@@ -42,6 +45,12 @@ _X265 = (
     ":psy-rd=0:psy-rdoq=0:deblock=-3,-3:tskip=1:cbqpoffs=-6:crqpoffs=-6"
 )
 _FULL_RANGE = 2
+#: vvenc's preset, tuned for PSNR likewise, and what it is told in place of x265's QP for about as many bits.
+_VVENC = ("-preset", "medium", "-qpa", "0", "-threads", "1")
+_VVENC_PARAMETERS = "verbosity=0:intraperiod=1:CbQpOffset=-6:CrQpOffset=-6:CbCrQpOffset=-6"
+_VVC_QP = 1
+Codec = Literal["hevc", "vvc"]
+Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def qp_of(quality: float) -> int:
@@ -50,12 +59,35 @@ def qp_of(quality: float) -> int:
     return round(QPS[0] + (quality - worst) / (best - worst) * (QPS[1] - QPS[0]))
 
 
-def encode(picture: np.ndarray, qp: int, bit_depth: int, preset: str = "veryslow") -> CodedFrame:
-    """R'G'B' (3, H, W) in [0, 1], even sides of 64 at least, as one HEVC picture with its parameter sets (Annex B)."""
-    bit_depth = max(bit_depth, LEAST_BITS)
-    planes = rgb_to_planes(torch.from_numpy(picture)[None], _color(bit_depth))
-    context = _context("libx265", "w")
+def encode(picture: np.ndarray, qp: int, bit_depth: int, preset: str = "veryslow", codec: Codec = "hevc") -> CodedFrame:
+    """R'G'B' (3, H, W) in [0, 1], even sides of 64 at least, as one picture with its parameter sets (Annex B).
+
+    `preset`: x265's. Raises `MissingTool` where there is no encoder of that kind.
+    """
+    color = _color(max(bit_depth, LEAST_BITS))
+    planes = rgb_to_planes(torch.from_numpy(picture)[None], color)
+    data = _hevc(planes, color, qp, preset) if codec == "hevc" else _vvc(planes, color, qp)
     _, height, width = picture.shape
+    return CodedFrame(data, _crc(_decoded(data, width, height)[0]))
+
+
+def codec_of(data: bytes) -> Codec:
+    """Which kind a keyframe is, by its first unit: in VVC its header begins with a layer, which is 0, in HEVC with a type."""
+    return "vvc" if data[:5] == b"\0\0\0\1\0" else "hevc"
+
+
+def _vvc(planes: Planes, color: ColorSpec, qp: int) -> bytes:
+    """One picture by vvenc. VVC has no less than ten bits here, as `LEAST_BITS` says."""
+    clip = Clip(planes, (Fraction(0),), (Fraction(1, 25),), color)
+    arguments = ["-c:v", "libvvenc", *_VVENC, "-qp", str(qp + _VVC_QP), "-vvenc-params", _VVENC_PARAMETERS]
+    return program.run([clip], [*arguments, "-pix_fmt", "yuv420p10le", "-f", "vvc", "key.vvc"], "key.vvc")
+
+
+def _hevc(planes: Planes, color: ColorSpec, qp: int, preset: str) -> bytes:
+    """One picture by x265."""
+    bit_depth = color.bit_depth
+    context = _context("libx265", "w")
+    _, height, width = planes[0].shape
     context.width, context.height, context.pix_fmt = width, height, working_format(bit_depth)
     context.framerate, context.time_base = Fraction(25), Fraction(1, 25)
     context.color_range, context.colorspace = _FULL_RANGE, _BT709
@@ -66,8 +98,7 @@ def encode(picture: np.ndarray, qp: int, bit_depth: int, preset: str = "veryslow
         _samples(target, bit_depth)[...] = plane[0]
     frame.pts = 0
     frame.color_range, frame.colorspace = _FULL_RANGE, _BT709
-    data = b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
-    return CodedFrame(data, _crc(_decoded(data, width, height)[0]))
+    return b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
 
 
 def decode(frame: CodedFrame, width: int, height: int) -> np.ndarray:
@@ -100,7 +131,7 @@ def _crc(planes: Sequence[np.ndarray]) -> int:
 
 def _decoded(data: bytes, width: int, height: int) -> tuple[list[np.ndarray], int]:
     """Y', Cb, Cr, code values as u16 in memory of their own, and their bits, as the bitstream says."""
-    context = _context("hevc", "r")
+    context = _context(codec_of(data), "r")
     context.thread_count = 1
     # What the stream's own headers claim is refused before anything is allocated for it.
     context.options = {"err_detect": "explode", "max_pixels": str(width * height)}
