@@ -1,8 +1,8 @@
 """The picture autoencoder beside x265 intra: python bench/intra.py PICTURES --out results/intra.json [--qualities ...] [--count N]
 
-Photographs in a folder, cut to multiples of 64 pixels, coded by `intra-compact` and by x265 all intra, preset medium, 4:2:0 with
-10 bits, as keyframes have it, at constant QP. Bits are real bytes of a keyframe as `.bvc` files have them, x265's parameter sets included; PSNR and
-MS-SSIM are those of 8-bit R'G'B'. `differences` are means over pictures; below 0 dB and above 0 % x265 is ahead.
+Photographs in a folder, cut to multiples of 64 pixels, coded by `intra-compact` and by x265 all intra, preset medium, 4:2:0 with 10
+bits as keyframes have it, at constant QP. Bits are real bytes of a keyframe as `.bvc` files have them, x265's parameter sets
+included; PSNR and MS-SSIM are those of 8-bit R'G'B'. `differences` are means over pictures; below 0 dB and above 0 % x265 is ahead.
 """
 
 from __future__ import annotations
