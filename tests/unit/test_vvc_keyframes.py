@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,16 @@ def test_a_file_has_them_and_says_so(library: object, tmp_path: Path) -> None:
         assert bvc_facts(path)["keyframes"] == kind
     revivid.restore(made["vvc"], tmp_path / "vvc.mkv")
     assert (tmp_path / "vvc.mkv").stat().st_size > 0
+
+
+@needs_program
+def test_an_encoder_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, timeout: float, **__: object) -> None:
+        raise subprocess.TimeoutExpired("ffmpeg", timeout)
+
+    monkeypatch.setattr(program.subprocess, "run", never)
+    with pytest.raises(MissingTool, match="more than 160 s"):
+        keyframe.encode(picture(), 30, 8, codec="vvc")
 
 
 def test_without_the_program_they_are_refused(library: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

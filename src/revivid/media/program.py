@@ -19,7 +19,7 @@ from .frames import working_format
 
 #: y4m's names of 4:2:0 by bit depth.
 _Y4M = {8: "420mpeg2", 10: "420p10", 12: "420p12"}
-#: Seconds that one frame may take.
+#: Seconds that one frame may take, or each megapixel of it.
 _PATIENCE = 20
 _HINT = 'Install it: pip install "revivid[vmaf]"'
 
@@ -35,10 +35,11 @@ def require() -> None:
         raise MissingTool("this needs the ffmpeg program of imageio-ffmpeg", hint=_HINT)
 
 
-def run(clips: Sequence[Clip], arguments: Sequence[str], result: str) -> bytes:
+def run(clips: Sequence[Clip], arguments: Sequence[str], result: str, patience: float = _PATIENCE) -> bytes:
     """What the program writes into the file `result`, with `clips` as its inputs 0, 1, ... and `arguments` behind them.
 
-    Raises `MissingTool` where the program isn't there, or fails.
+    `patience`: seconds that one frame may take, or each megapixel of it. Raises `MissingTool` where the program isn't there, fails,
+    or takes longer.
     """
     require()
     import imageio_ffmpeg  # pyright: ignore[reportMissingImports]
@@ -48,10 +49,14 @@ def run(clips: Sequence[Clip], arguments: Sequence[str], result: str) -> bytes:
         for number, clip in enumerate(clips):
             _write(Path(folder) / f"{number}.y4m", clip)
             command += ["-i", f"{number}.y4m"]
-        seconds = 60 + _PATIENCE * max(map(len, clips))
-        done = subprocess.run(
-            [*command, *arguments], cwd=folder, capture_output=True, text=True, timeout=seconds, check=False
-        )
+        seconds = 60 + patience * max(len(clip) * max(1.0, clip.width * clip.height / 1e6) for clip in clips)
+        try:
+            done = subprocess.run(
+                [*command, *arguments], cwd=folder, capture_output=True, text=True, timeout=seconds, check=False
+            )
+        except subprocess.TimeoutExpired as fault:
+            said = f"ffmpeg {' '.join(arguments)} took more than {seconds:.0f} s"
+            raise MissingTool(said, hint="Try it on an idle machine.") from fault
         if done.returncode:
             raise MissingTool(f"ffmpeg {' '.join(arguments)} failed: {done.stderr.strip()[-300:]}", hint=_HINT)
         return (Path(folder) / result).read_bytes()

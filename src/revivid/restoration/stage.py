@@ -38,7 +38,7 @@ class Conditions:
     device_name: str = "cpu"
     #: What the package's own networks compute with, see `backends.choose`.
     backend: str = "auto"
-    #: Which of the package's own networks a task takes where nobody names one, a key of `own.BEST`.
+    #: Which of the package's own networks a task takes where nobody names one, a key of `own.BEST`; the best deblurs four times.
     effort: str = "balanced"
 
     @property

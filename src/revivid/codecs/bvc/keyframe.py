@@ -49,6 +49,8 @@ _FULL_RANGE = 2
 _VVENC = ("-preset", "medium", "-qpa", "0", "-threads", "1")
 _VVENC_PARAMETERS = "verbosity=0:intraperiod=1:CbQpOffset=-6:CrQpOffset=-6:CbCrQpOffset=-6"
 _VVC_QP = 1
+#: Seconds that it may take for a megapixel: six times what it took on two cores.
+_VVENC_PATIENCE = 100
 Codec = Literal["hevc", "vvc"]
 Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -77,10 +79,10 @@ def codec_of(data: bytes) -> Codec:
 
 
 def _vvc(planes: Planes, color: ColorSpec, qp: int) -> bytes:
-    """One picture by vvenc. VVC has no less than ten bits here, as `LEAST_BITS` says."""
+    """One picture by vvenc, always of ten bits."""
     clip = Clip(planes, (Fraction(0),), (Fraction(1, 25),), color)
     arguments = ["-c:v", "libvvenc", *_VVENC, "-qp", str(qp + _VVC_QP), "-vvenc-params", _VVENC_PARAMETERS]
-    return program.run([clip], [*arguments, "-pix_fmt", "yuv420p10le", "-f", "vvc", "key.vvc"], "key.vvc")
+    return program.run([clip], [*arguments, "-pix_fmt", "yuv420p10le", "-f", "vvc", "key.vvc"], "key.vvc", _VVENC_PATIENCE)
 
 
 def _hevc(planes: Planes, color: ColorSpec, qp: int, preset: str) -> bytes:
