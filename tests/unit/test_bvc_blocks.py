@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from small import pictures
 from torch import Tensor
 
@@ -25,6 +26,11 @@ from revivid.networks.bvc_decoding import OnBlocks
 @pytest.fixture(scope="module")
 def network() -> Any:
     return networks.build("bvc", venet=False, refine=False, blocks=True, references=4).eval()
+
+
+@pytest.fixture(scope="module")
+def overlapping() -> Any:
+    return networks.build("bvc", venet=False, refine=False, blocks=True, references=4, overlap=True).eval()
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +105,15 @@ def test_ages_beyond_the_frames_there_are_mean_the_oldest(network: Any, photogra
         assert torch.equal(network.decode(coded.motion, coded.residual, photograph, 4.0, [1 - photograph]), expected)
 
 
+@pytest.mark.parametrize("how", ["network", "overlapping"])
 @torch.no_grad()
-def test_rows_and_modules_bring_the_same(network: Any, photograph: Tensor) -> None:
+def test_rows_and_modules_bring_the_same(how: str, photograph: Tensor, request: pytest.FixtureRequest) -> None:
+    network: Any = request.getfixturevalue(how)
     dice = torch.Generator().manual_seed(0)
     motion = torch.randint(-9, 10, (9, 12, 16), generator=dice)
     motion[8] = torch.randint(-1, 6, (12, 16), generator=dice)
     seen = [photograph.roll(shift, 3) for shift in range(3)]
-    ways = OnBlocks(network.motion_coder, network.residual_coder), _AsModules(network)
+    ways = OnBlocks(network.motion_coder, network.residual_coder, network.overlap), _AsModules(network)
     ours, theirs = (way.predicted(way.motion(motion, 4.0), seen) for way in ways)
     assert (ours - theirs).abs().max() < 1e-5
     assert (ours - ways[0].predicted(ways[0].motion(motion, 4.0), seen[:1])).abs().max() > 0.05
@@ -120,6 +128,28 @@ def test_what_does_not_change_costs_nothing_and_stays(network: Any, photograph: 
         assert not coded.residual.any()
         assert torch.equal(coded.decoded, photograph)
         picture = coded.decoded
+
+
+@torch.no_grad()
+def test_blocks_that_overlap_stay_where_nothing_changes(overlapping: Any, photograph: Tensor) -> None:
+    coded = overlapping.encode(photograph, photograph, 4.0)
+    assert not coded.motion.any()
+    assert not coded.residual.any()
+    assert (coded.decoded - photograph).abs().max() < 1e-6
+
+
+@torch.no_grad()
+def test_blocks_that_overlap_have_no_edges(network: Any, overlapping: Any, photograph: Tensor) -> None:
+    """Of a turned picture every block has a vector of its own."""
+    turned = F.affine_grid(torch.tensor([[[0.999, 0.03, 0.0], [-0.03, 0.999, 0.0]]]), list(photograph.shape), align_corners=False)
+    target = F.grid_sample(photograph, turned, mode="bicubic", padding_mode="border", align_corners=False)
+    flow, ages = matched(target, [photograph], torch.zeros(1, 2, 48, 64), 0.02)
+    motion = torch.cat((network.motion_coder.quantise(flow, 4.0), ages[None].to(torch.int16)))
+    missed = []
+    for model in (network, overlapping):
+        way = OnBlocks(model.motion_coder, model.residual_coder, model.overlap)
+        missed.append(error(way.predicted(way.motion(motion, 4.0), [photograph]), target))
+    assert missed[1] < 0.9 * missed[0]
 
 
 @torch.no_grad()
@@ -177,9 +207,11 @@ def test_quarters_of_blocks_come_back() -> None:
     assert torch.allclose(Synthesis(basis, 3.0, bias=False)(Analysis(basis, 3.0)(even)), even, atol=1e-5)
 
 
+@pytest.mark.parametrize("how", ["network", "overlapping"])
 @torch.no_grad()
-def test_a_decoder_by_the_book(network: Any) -> None:
+def test_a_decoder_by_the_book(how: str, request: pytest.FixtureRequest) -> None:
     """docs/FORMAT.md, section 10, pixel by pixel."""
+    network: Any = request.getfixturevalue(how)
     quality, (first, second) = 6.0, (frame[None] for frame in pictures(2, 64, 64))
     coded = network.encode(second, first, quality)
     coded.motion[:, 1, 2] = torch.tensor([9, 2, -3, 1, -7, 0, 2, 5, 1])
@@ -187,7 +219,7 @@ def test_a_decoder_by_the_book(network: Any) -> None:
     gains = [gain.flatten().double().numpy() for gain in network.residual_coder.gains(torch.tensor([quality]))]
     seen = [frame[0].double().numpy() for frame in (first, 1 - first)]
     residual = residual_by_the_book(coded.residual.numpy() * gains[1][:, None, None])
-    frame = brought_by_the_book(seen, coded.motion.numpy()) + residual
+    frame = brought_by_the_book(seen, coded.motion.numpy(), network.overlap) + residual
     step = 27 / 255 / gains[0].mean()
     for axis in (2, 1):
         smooth_by_the_book(np.moveaxis(frame, axis, 2), np.moveaxis(residual, axis, 2), step)
@@ -196,17 +228,29 @@ def test_a_decoder_by_the_book(network: Any) -> None:
     assert coded.residual.any()
 
 
-def brought_by_the_book(seen: list[np.ndarray], motion: np.ndarray) -> np.ndarray:
+def brought_by_the_book(seen: list[np.ndarray], motion: np.ndarray, overlap: bool) -> np.ndarray:
     _, height, width = seen[0].shape
-    out = np.empty_like(seen[0])
+    out = np.zeros_like(seen[0])
     for row in range(height):
         for column in range(width):
-            m = motion[:, row // 16, column // 16].astype(float)
-            sx, sy = 1 - 2 * (column // 8 % 2), 1 - 2 * (row // 8 % 2)
-            x, y = (m[k] + sx * m[k + 1] + sy * m[k + 2] + sx * sy * m[k + 3] for k in (0, 4))
-            reference = seen[min(max(motion[8, row // 16, column // 16], 0), len(seen) - 1)]
-            out[:, row, column] = cubic_by_the_book(reference, row + y / 4, column + x / 4)
+            for i, below in blocks_by_the_book(row, height, overlap):
+                for j, right in blocks_by_the_book(column, width, overlap):
+                    m = motion[:, i // 2, j // 2].astype(float)
+                    sx, sy = 1 - 2 * (j % 2), 1 - 2 * (i % 2)
+                    x, y = (m[k] + sx * m[k + 1] + sy * m[k + 2] + sx * sy * m[k + 3] for k in (0, 4))
+                    reference = seen[min(max(motion[8, i // 2, j // 2], 0), len(seen) - 1)]
+                    out[:, row, column] += below * right * cubic_by_the_book(reference, row + y / 4, column + x / 4)
     return out
+
+
+def blocks_by_the_book(place: int, size: int, overlap: bool) -> list[tuple[int, float]]:
+    """The blocks of 8 along an axis that a pixel comes from, and how much each counts."""
+    block, inside = divmod(place, 8)
+    other = block - 1 if inside < 4 else block + 1
+    if not overlap or not 0 <= other < size // 8:
+        return [(block, 1.0)]
+    share = (0.3, 0.18, 0.09, 0.03)[min(inside, 7 - inside)]
+    return [(block, 1 - share), (other, share)]
 
 
 def cubic_by_the_book(picture: np.ndarray, y: float, x: float) -> np.ndarray:
@@ -276,6 +320,8 @@ def test_what_blocks_do_not_go_with_is_said() -> None:
         networks.build("bvc", blocks=True, detail=True)
     with pytest.raises(UsageError, match="only the compact BVC"):
         networks.build("bvc", size="paper", blocks=True)
+    with pytest.raises(UsageError, match="only blocks overlap"):
+        networks.build("bvc", overlap=True)
     for references, blocks in ((2, False), (0, True), (5, True)):
         with pytest.raises(UsageError, match="references"):
             networks.build("bvc", blocks=blocks, references=references)

@@ -91,3 +91,16 @@ def test_pairs_are_taken_as_they_are(kind: str, tmp_path: Path) -> None:
     noise = replace(SETTINGS, damage="noise")
     [scene] = load(prepare(data, tmp_path / "noise", noise, workers=1))
     assert np.array_equal(scene.truth[0], sharp)
+
+
+def test_close_shots_are_photographs_seen_pixel_by_pixel(tmp_path: Path) -> None:
+    """Beside the usual shots: two that are filmed, whose detail is what halving leaves, and a glide."""
+    (tmp_path / "data").mkdir()
+    write_picture(tmp_path / "data" / "p.png", size=(640, 480))
+    settings = replace(SETTINGS, photo_frames=3, photo_keep=1, photo_scenes=1, close_scenes=3)
+    scenes = load(prepare(tmp_path / "data", tmp_path / "scenes", settings, workers=1))
+    assert [len(scene.truth[0]) for scene in scenes] == [3] * 4
+    assert [scene.truth[0].shape[1:] for scene in scenes] == [(192, 256), (160, 212), (160, 212), (192, 256)]
+    assert all(scene.strengths[0] == 0 for scene in scenes)
+    sharp = replace(settings, damage="noise")
+    assert len(prepare(tmp_path / "data", tmp_path / "sharp", sharp, workers=1)) == 1

@@ -69,8 +69,9 @@ class Bvc(nn.Module):
     residual that its coder hasn't are coded as they are, so that high qualities keep them. `blocks`, of the compact size: a decoder
     without networks. Motion is a vector for each block, which the encoder searches (`bvc_choices`), x- = the blocks as they are
     there, and the residual is coded by a transform; what does not change costs nothing and stays as it is. `references`, with
-    `blocks`: of how many frames decoded before a block may come. `rdoq`, with both: an encoder chooses integers of the
-    residual that are worth their bits (`layers.coefficient_costs`).
+    `blocks`: of how many frames decoded before a block may come. `overlap`, with `blocks`: they blend at their edges
+    (`layers.overlapped`). `rdoq`, with both: an encoder chooses integers of the residual that are worth their bits
+    (`layers.coefficient_costs`).
 
     Raises `UsageError` for hyper-parameters that can't work.
     """
@@ -92,6 +93,7 @@ class Bvc(nn.Module):
         blocks: bool = False,
         references: int = 1,
         rdoq: bool = False,
+        overlap: bool = False,
     ) -> None:
         super().__init__()
         if size not in ("compact", "paper") or rates < 1:
@@ -104,6 +106,8 @@ class Bvc(nn.Module):
             raise UsageError("a BVC of blocks has all detail", hint="Leave detail out.")
         if not 1 <= references <= (MOST_REFERENCES if blocks else 1):
             raise UsageError(f"a BVC can't have {references} references", hint=f"1 to {MOST_REFERENCES} with blocks, else 1.")
+        if overlap and not blocks:
+            raise UsageError("only blocks overlap", hint="Leave overlap out.")
         if rdoq and not (blocks and contexts):
             raise UsageError("rdoq is for a BVC of blocks that is coded by contexts", hint="Leave rdoq out.")
         self.size, self.rates = size, rates
@@ -113,7 +117,7 @@ class Bvc(nn.Module):
         self.frnet: nn.Module | None = None
         self.mcnet: nn.Module | None = None
         self.detail_coder: LatentCoder | None = None
-        self._contexts, self._blocks, self.references = contexts, blocks, references
+        self._contexts, self._blocks, self.references, self.overlap = contexts, blocks, references, overlap
         if size == "compact":
             self._build_compact(blur_coding, refine, venet)
             self._build_coders(rates, detail)
@@ -315,6 +319,8 @@ class Bvc(nn.Module):
     def warped(self, reference: Tensor, flow: Tensor) -> Tensor:
         """The reference brought to the current frame's grid along a flow on the motion coder's grid."""
         if self._blocks:
+            if self.overlap:
+                return bvc_compact.brought_overlapping([reference], flow)
             return bvc_compact.brought_in_blocks(reference, flow)
         if self.size == "compact":
             return bvc_compact.brought(reference, flow)
@@ -338,7 +344,7 @@ class Bvc(nn.Module):
 
     def _decoding(self, device: torch.device) -> Decoding:
         if self._blocks and device.type == "cpu":
-            return OnBlocks(self.motion_coder, self.residual_coder)
+            return OnBlocks(self.motion_coder, self.residual_coder, self.overlap)
         if isinstance(self.mcnet, bvc_compact.CellCompensation) and device.type == "cpu":
             return OnCells(self.motion_coder, self.residual_coder, self.mcnet, self.detail_coder)
         return _AsModules(self)
@@ -369,6 +375,8 @@ class _AsModules:
 
     def predicted(self, motion: Motion, references: Sequence[Tensor]) -> Tensor:
         reference = _laid_out(references[0])
+        if self._network.overlap:
+            return bvc_compact.brought_overlapping(list(map(_laid_out, references)), motion.flow, motion.ages)
         warped = self._network.warped(reference, motion.flow)
         for age, other in enumerate(references[1:], 1):
             if motion.ages is not None:

@@ -16,6 +16,7 @@ from ..layers.block_transform import Analysis, Synthesis, color_basis, field_bas
 from ..layers.fused import conv_add, conv_relu
 from ..layers.gdn import GDN
 from ..layers.latent_coder import LatentCoder
+from ..layers.overlapped import neighbours
 from ..layers.registration import register
 from ..layers.warp import backward_warp
 from .compactinterp import CompactInterp, luma, reduction
@@ -255,6 +256,21 @@ def brought_in_blocks(reference: Tensor, flow: Tensor) -> Tensor:
     """The same along a flow that is even in blocks, each of which is brought as it is: 0.3 dB over vectors that blend into one
     another, by hand on training clips."""
     return backward_warp(reference, repeat_flow(flow), padding="border", mode="bicubic")
+
+
+def brought_overlapping(references: Sequence[Tensor], flow: Tensor, ages: Tensor | None = None) -> Tensor:
+    """`layers.overlapped`, differentiable and slow. `ages` (h, w): which of `references` blocks of 16x16 pixels come from."""
+    vectors = flow[:, :, ::2, ::2]
+    which = vectors.new_zeros(vectors[:, :1].shape)
+    if ages is not None:
+        which += ages.clamp(max=len(references) - 1).repeat_interleave(2, 0).repeat_interleave(2, 1)
+    total = torch.zeros_like(references[0])
+    for there, weights in neighbours(torch.cat((vectors, which), 1)):
+        moved, age = F.interpolate(there, scale_factor=2.0 * CELL, mode="nearest").split((2, 1), 1)
+        for number, reference in enumerate(references):
+            theirs = weights * (age == number)
+            total = total + theirs * backward_warp(reference, moved, padding="border", mode="bicubic")
+    return total
 
 
 def repeat_flow(flow: Tensor) -> Tensor:

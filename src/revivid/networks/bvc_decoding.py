@@ -20,6 +20,7 @@ from ..layers.block_transform import Analysis, Synthesis
 from ..layers.deblocking import deblock
 from ..layers.fused import fused_conv
 from ..layers.latent_coder import LatentCoder
+from ..layers.overlapped import overlapped
 from ..layers.row_warp import Taps, row_warp, rows_warp, taps_of
 from .bvc_compact import BLOCK, CELL, FLOW_SCALE, RESIDUAL_GAIN, CellCompensation, Deblocking, enlarge_flow, repeat_flow
 
@@ -133,14 +134,14 @@ def moved_by(coder: LatentCoder, symbols: Tensor, quality: float) -> tuple[Tenso
 
 
 class OnBlocks:
-    """A decoder without networks: blocks along their vectors, and transforms."""
+    """A decoder without networks: blocks along their vectors, and transforms. `overlap`: blocks blend at their edges."""
 
-    def __init__(self, motion_coder: LatentCoder, residual_coder: LatentCoder) -> None:
-        self._motion_coder, self._residual_coder = motion_coder, residual_coder
+    def __init__(self, motion_coder: LatentCoder, residual_coder: LatentCoder, overlap: bool = False) -> None:
+        self._motion_coder, self._residual_coder, self._overlap = motion_coder, residual_coder, overlap
 
     def motion(self, symbols: Tensor, quality: float) -> Motion:
         flow, ages = moved_by(self._motion_coder, symbols, quality)
-        return Motion(flow, taps_of(repeat_flow(flow)), ages)
+        return Motion(flow, None if self._overlap else taps_of(repeat_flow(flow)), ages)
 
     def residual(self, symbols: Tensor, quality: float) -> Tensor:
         shuffle, synthesis = cast(Iterable[nn.Module], self._residual_coder.decoder)
@@ -152,8 +153,11 @@ class OnBlocks:
         raise AssertionError("a network without a coarse residual has no fine one")
 
     def predicted(self, motion: Motion, references: Sequence[Tensor]) -> Tensor:
-        assert motion.taps is not None
         pictures = [reference.float().contiguous(memory_format=torch.channels_last) for reference in references]
+        if motion.taps is None:
+            ages = None if motion.ages is None else motion.ages.clamp(max=len(pictures) - 1)
+            which = None if ages is None else ages.repeat_interleave(2, 0).repeat_interleave(2, 1)
+            return overlapped(pictures, motion.flow[0, :, ::2, ::2], which)
         if motion.ages is None:
             return row_warp(pictures[0], motion.taps)
         return rows_warp(pictures, motion.ages.clamp(max=len(pictures) - 1), motion.taps)

@@ -38,6 +38,8 @@ from .sources import CLIP_SUFFIXES, PHOTO_SUFFIXES, is_photo, sources
 
 #: The smallest degraded picture that is worth training on, in pixels a side.
 MIN_SIDE = 64
+#: Close shots: photographs are halved until they are no wider; as `shot_speed_min` and `shot_speed_max`; pixels per pixel.
+_CLOSE_WIDTH, _CLOSE_SPEEDS, _CLOSE_ZOOMS = 1600, (0.7, 26.0), (1.0, 1.15)
 #: 120 frames per second: what moves does so evenly over a few of them.
 _EVEN = Shutter(1, 1)
 
@@ -70,6 +72,9 @@ class DataSettings:
     #: Scenes that are taken from one clip, spread over its length, and shots that are made of one photograph.
     clip_scenes: int = 4
     photo_scenes: int = 1
+    #: With blur: shots of one photograph beside those, halved before and then seen pixel by pixel, with slower cameras; every third
+    #: is a glide that is blurred along the motion that is found in it. Blur is measured so, too (`bench.blur`).
+    close_scenes: int = 0
     #: The fastest camera over a photograph, in ground truth pixels per frame and direction.
     photo_speed: float = 3.0
     #: With blur and where frames between are wanted: root mean square speeds of the camera in ground truth pixels per 1/24 second,
@@ -108,7 +113,8 @@ def prepare(data: Path, cache: Path, settings: DataSettings, workers: int = 2) -
 def _prepare_one(job: tuple[Footage, Path, DataSettings]) -> list[Path]:
     source, cache, settings = job
     made = []
-    for i in range(settings.photo_scenes if is_photo(source) else settings.clip_scenes):
+    photo_scenes = settings.photo_scenes + (settings.close_scenes if settings.damage in damage.BLURRED else 0)
+    for i in range(photo_scenes if is_photo(source) else settings.clip_scenes):
         path = cache / f"{source.name}.{i}{scenes.SUFFIX}"
         if not path.exists():
             rng = np.random.default_rng([settings.seed, zlib.crc32(source.name.encode()), i])
@@ -166,8 +172,30 @@ def _view(source: Footage, photo: Clip, settings: DataSettings) -> tuple[int, in
 def _blurred(source: Footage, index: int, settings: DataSettings, rng: np.random.Generator) -> BlurredPair:
     if not is_photo(source):
         return _blurred_clip(source, index, settings, rng)
+    if index >= settings.photo_scenes:
+        return _close(source, index - settings.photo_scenes, settings, rng)
     photo = read_frames(source, 0.0, 1)
     return blurred_photo(photo, _view(source, photo, settings), settings.photo_frames, rng, shots=_shots(settings))
+
+
+def _close(source: Footage, index: int, settings: DataSettings, rng: np.random.Generator) -> BlurredPair:
+    """Of a photograph, halved as ground truth is, without anything between its pixels and the view's."""
+    if index % 3 == 2:
+        # Blurring loses two frames at the start and one at the end.
+        return blurred_clip(_photo_scene(source, replace(settings, photo_frames=settings.photo_frames + 3), rng), rng)
+    photo = _half(read_frames(source, 0.0, 1))
+    while photo.width > _CLOSE_WIDTH:
+        photo = _half(photo)
+    height, width = (min(2 * size // 3, most) // 2 * 2 for size, most in _sides(photo, settings))
+    _check_size(source, (height, width), settings)
+    slower = replace(settings, shot_speed_min=_CLOSE_SPEEDS[0], shot_speed_max=_CLOSE_SPEEDS[1])
+    shots = replace(_shots(slower), zoom_min=_CLOSE_ZOOMS[0], zoom_max=_CLOSE_ZOOMS[1])
+    return blurred_photo(photo, (height, width), settings.photo_frames, rng, shots=shots)
+
+
+def _sides(clip: Clip, settings: DataSettings) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Height and width, and the most that ground truth has of each."""
+    return (clip.height, settings.max_height), (clip.width, settings.max_width)
 
 
 def _blurred_clip(source: Footage, index: int, settings: DataSettings, rng: np.random.Generator) -> BlurredPair:
@@ -213,10 +241,11 @@ def _clip_scene(source: Footage, index: int, settings: DataSettings, rng: np.ran
 
 
 def _halved(source: Footage, part: float, count: int, version: str | None = None) -> Clip:
-    def half(clip: Clip) -> Clip:
-        return resize(clip, clip.width // 4 * 2, clip.height // 4 * 2, "AREA")
+    return read_frames(source, part, count, version, _half)
 
-    return read_frames(source, part, count, version, half)
+
+def _half(clip: Clip) -> Clip:
+    return resize(clip, clip.width // 4 * 2, clip.height // 4 * 2, "AREA")
 
 
 def _cut(source: Footage, clips: list[Clip], settings: DataSettings, rng: np.random.Generator) -> list[Clip]:

@@ -30,7 +30,7 @@ else:
 T = TypeVar("T")
 #: Numbers that may be zero; every other one must be larger.
 MAY_BE_ZERO = {"seed", "warmup", "weight_decay", "final_learning_rate", "ema", "chroma_weight", "crf_min", "window"}
-MAY_BE_ZERO |= {"motion_from", "compensation_from", "residual_from", "enhancement_floor", "flow_weight"}
+MAY_BE_ZERO |= {"close_scenes", "motion_from", "compensation_from", "residual_from", "enhancement_floor", "flow_weight"}
 
 
 @dataclass(frozen=True)
