@@ -14,7 +14,7 @@ from revivid.types import Clip, ColorSpec
 from revivid.weights import embedded
 from revivid.workflows.write import write_video
 
-FAST = ("--codec", "hybrid", "--x265-preset", "ultrafast")
+FAST = ("--codec", "hybrid", "--encoder-preset", "12")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def still_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_sharp_clip_is_plain_x265(still_clip: Path, tmp_path: Path) -> None:
+def test_a_sharp_clip_is_plain_av1(still_clip: Path, tmp_path: Path) -> None:
     outcome = revivid("compress", still_clip, "-o", tmp_path / "auto.mp4", *FAST)
     assert "sharp enough, nothing is enhanced" in outcome.err
 
@@ -41,9 +41,9 @@ def test_a_sharp_clip_is_plain_x265(still_clip: Path, tmp_path: Path) -> None:
 def test_after_is_deblurring(small_clip: Path, tmp_path: Path) -> None:
     revivid("compress", small_clip, "-o", tmp_path / "after.mp4", *FAST, "--enhance", "after", "--crf", 30)
     result = revivid("probe", tmp_path / "after.mp4", "--json").event("result")
-    assert (result["codec"], result["width"]) == ("hevc", 64)
+    assert (result["codec"], result["width"]) == ("av1", 64)
     plan = revivid("restore", tmp_path / "after.mp4", "-o", tmp_path / "back.mp4", "--dry-run", "--json").event("plan")
-    assert any(step.startswith("deblur with deblurnet at CRF 30") for step in plan["steps"])
+    assert any(step.startswith("deblur with deblurnet at CRF 21.2") for step in plan["steps"])
 
 
 def test_before(small_clip: Path, tmp_path: Path) -> None:

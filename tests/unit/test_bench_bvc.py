@@ -6,17 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from moving import moving_clip, write_master
 
 from revivid import networks
 from revivid.bench import bvc
 from revivid.bench.bvc import Options, learned_codec, weight_files
-from revivid.bench.bvc_arms import X265, Learned, arm_of
+from revivid.bench.bvc_arms import X265, Learned, SvtAv1, arm_of
 from revivid.bench.bvc_summary import compare
 from revivid.errors import MissingWeights, UsageError
 from revivid.metrics.bd import bits_at
 from revivid.weights import embedded
+from revivid.workflows.options import make_compress
 
 
 def write_weights(path: Path, network: str, **hyperparameters: Any) -> Path:
@@ -49,6 +51,21 @@ def test_an_arm_is_its_parts_in_their_order(model: Path) -> None:
     both = arm_of("gao+bvc", files)
     assert both.before == (Path("gao.safetensors"),)
     assert isinstance(both.codec, Learned)
+
+
+def test_the_hybrid_is_deblurring_and_av1_and_what_refines_if_anything_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "names", lambda: ["deblurnet"])
+    arm = arm_of("hybrid", {})
+    assert (arm.before, arm.after, arm.codec) == (("deblur",), (), SvtAv1(str(make_compress({"codec": "hybrid"}).encoder_preset)))
+
+
+def test_av1_has_a_curve() -> None:
+    clip, arm = moving_clip(3, 64, 64), arm_of("av1", {})
+    (fine, many), (coarse, few) = (arm.code(clip, rate) for rate in (arm.codec.rates[0], arm.codec.rates[-1]))
+    assert many > few > 0
+    wrong = [np.square(found.planes[0].astype(float) - clip.planes[0]).mean() for found in (fine, coarse)]
+    assert wrong[0] < wrong[1] / 2
+    assert arm.codec.crf(35.0) == pytest.approx(23.2)
 
 
 def test_a_model_without_venet_has_the_package_sharpen(model: Path) -> None:
@@ -91,6 +108,9 @@ def test_differences_between_curves() -> None:
         "a": {"x265": curve(1), "half": curve(0.5), "far": curve(1, 20)},
         "b": {"x265": curve(1, small=True), "half": curve(0.5, small=True), "far": curve(1, 20, small=True)},
     }
+    found = compare({**clips, "c": {**clips["a"], "half": curve(1, 1)}})
+    assert found["against"]["x265"]["half"]["psnr"]["bd_quality"]["worst"] == pytest.approx(1)
+    assert found["against"]["x265"]["half"]["psnr"]["bd_rate"]["worst"] == pytest.approx(-24.2, abs=0.1)
     found = compare(clips)
     half, far = (found["against"]["x265"][name]["psnr"] for name in ("half", "far"))
     assert half["bd_rate"]["mean"] == pytest.approx(-50, abs=0.1)

@@ -22,7 +22,7 @@ from revivid.workflows.options import CompressOptions, make_compress
 from revivid.workflows.restore import restore
 from revivid.workflows.write import write_video
 
-FAST = {"encoder_preset": "ultrafast", "crf": 32}
+FAST = {"encoder_preset": "12", "crf": 55}
 
 
 class Luma(Stage):
@@ -87,7 +87,7 @@ def test_nothing_is_enhanced_where_deblurring_changes_nothing(noise: Path, tmp_p
     done = compress(noise, tmp_path / "a.mp4", codec="hybrid", **FAST)
     assert any("sharp enough" in notice for notice in done.notices)
     assert stage_names(tmp_path / "a.mp4") == []
-    compress(noise, tmp_path / "b.mp4", scale=1, **FAST)
+    compress(noise, tmp_path / "b.mp4", codec="av1", scale=1, **FAST)
     pictures = [join(list(open_video(tmp_path / name))).planes[0] for name in ("a.mp4", "b.mp4")]
     assert np.array_equal(*pictures)
 
@@ -102,7 +102,7 @@ def test_before_and_after_come_back(stages: Any, noise: Path, tmp_path: Path) ->
         assert any(step.startswith("deblur") for step in plan.steps) == (place == "before")
         compress(noise, small, codec="hybrid", enhance=place, **{**FAST, "crf": 12})
         recipe = Recipe.from_json(probe(small).recipe or "")
-        assert (recipe.codec, recipe.crf, recipe.scale) == ("x265", 12, 1)
+        assert (recipe.codec, recipe.crf, recipe.scale) == ("av1", 12, 1)
         restore(small, back, lossless=True)
         found = join(list(open_video(back))).planes[0].astype(float)
         assert np.abs(found - expected.clip(0, 255)).mean() < 3
@@ -117,7 +117,7 @@ def test_the_recipe_names_the_refiner(noise: Path, tmp_path: Path) -> None:
 
 def test_a_plan_says_why(stages: Any, noise: Path, tmp_path: Path) -> None:
     stages["deblur"] = picked
-    plan = plan_compress(noise, tmp_path / "small.mp4", codec="hybrid", size="20kB", encoder_preset="ultrafast")
+    plan = plan_compress(noise, tmp_path / "small.mp4", codec="hybrid", size="20kB", encoder_preset="12")
     assert any("sharpening before compressing keeps" in notice for notice in plan.notices)
     assert any(step.startswith("deblur") for step in plan.steps)
     assert plan.target is not None
@@ -135,8 +135,9 @@ def test_without_a_refiner_it_comes_back_as_it_decodes(monkeypatch: pytest.Monke
     assert np.array_equal(decoded, restored)
 
 
-def test_hybrid_is_short_for_x265_at_full_size() -> None:
-    assert make_compress({"codec": "hybrid"}) == CompressOptions(codec="x265", scale="1", enhance="auto")
+def test_hybrid_is_short_for_av1_at_full_size() -> None:
+    assert make_compress({"codec": "hybrid"}) == CompressOptions(codec="av1", encoder_preset="4", scale="1", enhance="auto")
+    assert make_compress({"codec": "x265", "enhance": "auto"}) == CompressOptions(codec="x265", scale="1", enhance="auto")
     assert make_compress({"codec": "av1", "enhance": "after"}) == CompressOptions(codec="av1", scale="1", enhance="after")
     assert make_compress({}).enhance is None
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from ..errors import MissingWeights, UsageError
 from . import jobs
-from .bvc_arms import PRESERVE, Arm, arm_of
+from .bvc_arms import HYBRID, PRESERVE, Arm, arm_of
 from .bvc_coding import BLURS, Coding
 from .bvc_smoothness import measure_smoothness
 from .bvc_summary import compare
@@ -30,7 +30,7 @@ from .scores import score_coded
 from .session import Common, Say, Session, write_json
 from .store import Store
 
-DEFAULT_ARMS = ("x265", "x265-veryslow", "deblur+x265", "x265+deblur", "bvc", PRESERVE, "hybrid")
+DEFAULT_ARMS = ("x265", "x265-veryslow", "deblur+x265", "deblur+x265-medium", "x265+deblur", "bvc", PRESERVE, HYBRID)
 TESTS = ("blurry", "sharp", "preserve")
 #: A quick run takes every how manyth rate.
 _QUICK_STEP = 3

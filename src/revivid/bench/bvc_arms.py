@@ -1,10 +1,10 @@
 """Who codes clips in `bench bvc`: a codec, with networks that sharpen before it or behind it.
 
-    frames -> [networks] -> x265 or BVC -> bytes that count -> decoded frames -> [networks] -> frames that are scored
+    frames -> [networks] -> x265, AV1 or BVC -> bytes that count -> decoded frames -> [networks] -> frames that are scored
 
 An arm is called by its parts in their order: `deblur+x265` sharpens and then codes, `x265+deblur` codes and then sharpens. `bvc`
-sharpens as `revivid compress --codec bvc` does, `bvc-preserve` codes frames as they are, and `bvc-vvc` has keyframes by vvenc. All
-arms have a keyframe every twelve frames.
+sharpens as `revivid compress --codec bvc` does, `bvc-preserve` codes frames as they are, and `bvc-vvc` has keyframes by vvenc.
+`x265` has no look-ahead, as in the second paper, and `x265-medium` what its preset brings. All have a keyframe every twelve frames.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import torch
 
+from ..codecs import codec
 from ..codecs.bvc import keyframe
 from ..codecs.loop import LoopSettings, encode_decode
 from ..color import clip_to_rgb, rgb_to_planes
@@ -29,7 +30,7 @@ from ..learned.reader import BvcReader
 from ..learned.writer import DEFAULT_GOP, BvcEncoding, BvcWriter
 from ..media.write import Target
 from ..recipe import StageSpec
-from ..restoration import build
+from ..restoration import REFINER, build
 from ..restoration.embedded import load_trained
 from ..restoration.engine import Engine, Frame
 from ..restoration.stage import Conditions, Stage
@@ -42,8 +43,7 @@ from .settings import CLEAN
 STAGES = {"deblur": StageSpec("deblur"), "refine": StageSpec("refine")}
 #: How well they do it, in every arm alike: as `revivid compress --codec bvc` does.
 _EFFORT = "best"
-#: Arms with names of their own.
-ALIASES = {"hybrid": "deblur+x265+refine"}
+HYBRID = "hybrid"
 #: Parts that only a weight file can bring.
 TRAINED = ("gao", "ifirnn", "venet")
 PRESERVE = "bvc-preserve"
@@ -90,6 +90,26 @@ class X265:
         # Without the two kilobytes in which x265 writes down its options: of a short clip's bits they would be most.
         own = {"x265-params": f"info=0:keyint={DEFAULT_GOP}:min-keyint={DEFAULT_GOP}:scenecut=0"}
         return {"tune": self.tune, **own} if self.tune else own
+
+
+@dataclass(frozen=True)
+class SvtAv1:
+    """SVT-AV1, 4:2:0; by its CRF."""
+
+    preset: str
+    rates: tuple[float, ...] = (20.0, 26.0, 32.0, 38.0, 44.0, 50.0, 56.0, 62.0)
+
+    def code(self, clip: Clip, rate: float) -> tuple[Clip, int]:
+        return encode_decode(clip, LoopSettings("libsvtav1", rate, self.preset, self._options()))
+
+    def crf(self, rate: float) -> float:
+        return codec("av1").as_x265(rate)
+
+    def key(self) -> dict[str, Any]:
+        return {"av1": self.preset, **self._options()}
+
+    def _options(self) -> dict[str, str]:
+        return {"g": str(DEFAULT_GOP), "svtav1-params": "scd=0"}
 
 
 @dataclass(frozen=True)
@@ -162,11 +182,16 @@ def arm_of(name: str, files: Mapping[str, Path]) -> Arm:
         return _of_file(name, files[name])
     if name in ("bvc", PRESERVE, VVC):
         return _bvc(name, files)
-    parts = ALIASES.get(name, name).split("+")
-    codecs = {"x265": X265("medium", "zerolatency"), "x265-veryslow": X265("veryslow")}
+    parts = _hybrid() if name == HYBRID else name.split("+")
+    codecs = {
+        "x265": X265("medium", "zerolatency"),
+        "x265-medium": X265("medium"),
+        "x265-veryslow": X265("veryslow"),
+        "av1": SvtAv1("4"),
+    }
     places = [k for k, part in enumerate(parts) if part in (*codecs, "bvc")]
     if len(places) != 1:
-        known = ", ".join((*codecs, "bvc", PRESERVE, VVC, *ALIASES, *STAGES, *TRAINED))
+        known = ", ".join((*codecs, "bvc", PRESERVE, VVC, HYBRID, *STAGES, *TRAINED))
         raise UsageError(f"there is no arm {name!r}", hint=f"One codec, networks before or behind it: deblur+x265. Known: {known}.")
     place = places[0]
     codec = Learned(_model_file(files)) if parts[place] == "bvc" else codecs[parts[place]]
@@ -206,6 +231,11 @@ def _cascade(file: Path) -> Any:
     if not hasattr(network, "deblurrer"):
         raise UsageError(f"{file} holds no cascade", hint="Train one: revivid train bvc-cascade.")
     return network
+
+
+def _hybrid() -> list[str]:
+    """What `revivid compress --codec hybrid` does before it compresses, and what its file says is left to do."""
+    return ["deblur", "av1", *(["refine"] if REFINER in embedded.names() else [])]
 
 
 def _bvc(name: str, files: Mapping[str, Path]) -> Arm:

@@ -30,8 +30,8 @@ def are_curves(*curves: Sequence[Point]) -> bool:
 
 
 def over_clips(values: Sequence[float], sign: int) -> dict[str, Any] | None:
-    """`mean`, a bootstrap's 95 % `interval`, the number of `clips` and the share of those that are `better`, of one difference per
-    clip; `sign` is that of what is better. None for no clips."""
+    """`mean`, a bootstrap's 95 % `interval`, the `worst`, the number of `clips` and the share of those that are `better`, of one
+    difference per clip; `sign` is that of what is better. None for no clips."""
     if not values:
         return None
     draws = np.random.default_rng(0).choice(values, (_RESAMPLES, len(values))).mean(1)
@@ -39,6 +39,7 @@ def over_clips(values: Sequence[float], sign: int) -> dict[str, Any] | None:
     return {
         "mean": round(fmean(values), _DIGITS),
         "interval": [round(float(low), _DIGITS), round(float(high), _DIGITS)],
+        "worst": round(sign * min(sign * value for value in values), _DIGITS),
         "clips": len(values),
         "better": round(fmean(sign * value > 0 for value in values), _DIGITS),
     }

@@ -45,7 +45,7 @@ CodecName = Annotated[
     str | None,
     typer.Option(
         "--codec",
-        help="x265, x264, av1, bvc (learned) or hybrid (x265 of blurry video, sharpened); default: x265.",
+        help="x265, x264, av1, bvc (learned) or hybrid (av1 of blurry video, sharpened); default: x265.",
         autocompletion=complete.codecs,
     ),
 ]

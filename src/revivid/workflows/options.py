@@ -20,8 +20,10 @@ Options = TypeVar("Options")
 TARGETS = ("target_psnr", "target_vmaf", "size", "bitrate", "share")
 #: The codec whose streams are our own; its options are `learned.BvcOptions`.
 LEARNED_CODEC = "bvc"
-#: Short for x265 at full size, with the best place to sharpen.
+#: Short for AV1 at full size, with the best place to sharpen. Of the encoders and presets that code 1280x720 at 2 frames/s or more
+#: beside deblurring on two cores, this one keeps most (docs/hybrid.md).
 HYBRID_CODEC = "hybrid"
+_HYBRID = {"codec": "av1", "encoder_preset": "4", "scale": "1", "enhance": "auto"}
 #: What `compress` can be asked for.
 COMPRESSING = (*(name for name in CODECS if name != "ffv1"), LEARNED_CODEC, HYBRID_CODEC)
 #: Where blurry video is sharpened: before it is compressed, after it, or where it serves this video best.
@@ -235,7 +237,7 @@ def make_compress(given: Mapping[str, Any]) -> CompressOptions:
         settings = {key: value for key, value in chosen.compress.items() if not decided or key not in ("crf", *TARGETS)}
         options = {"stages": chosen.stages, **settings, **options}
     if options.get("codec") == HYBRID_CODEC:
-        options = {"scale": "1", "enhance": "auto", **options, "codec": "x265"}
+        options = {**_HYBRID, **options, "codec": _HYBRID["codec"]}
     elif options.get("enhance") is not None:
         options = {"scale": "1", **options}
     return CompressOptions(**options)
