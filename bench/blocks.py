@@ -30,7 +30,7 @@ from revivid.weights import embedded
 
 _PARAMETERS: dict[str, Any] = {
     "size": "compact", "venet": False, "refine": False, "contexts": True, "blocks": True, "references": 4,
-    "rdoq": True
+    "rdoq": True, "overlap": True, "adaptive": True,
 }  # fmt: skip
 #: Held-out scenes that are coded.
 _SEEN = 16

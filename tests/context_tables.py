@@ -50,8 +50,8 @@ def _tables(generator: np.random.Generator, symbols: int, *shape: int) -> np.nda
     return np.concatenate((np.zeros((*shape, 1), np.int64), counts.cumsum(-1)), -1).astype(np.int32)
 
 
-def random_coder(seed: int = 0, step: int = 7) -> ContextCoder:
-    return ContextCoder(random_tables(4, 1, 2, seed), random_tables(3, 2, 0, seed + 1), *SHAPES, step)
+def random_coder(seed: int = 0, step: int = 7, adaptive: bool = False) -> ContextCoder:
+    return ContextCoder(random_tables(4, 1, 2, seed), random_tables(3, 2, 0, seed + 1), *SHAPES, step, adaptive)
 
 
 def alike(shape: tuple[int, ...], frames: int, seed: int, scale: float = 3.0) -> list[np.ndarray]:

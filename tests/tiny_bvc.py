@@ -45,6 +45,7 @@ class TinyBvc:
     multiple = 64
     enhances = True
     references = 1
+    adaptive = False
 
     def __init__(self, brighten: float = 0.1) -> None:
         self.brighten = brighten

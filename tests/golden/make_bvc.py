@@ -14,6 +14,7 @@ import math
 import sys
 from dataclasses import fields
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,25 +119,29 @@ def learned() -> None:
     write("learned", written, said | {"keys": stored, "key_shapes": KEY_SHAPES})
 
 
-def contexts() -> None:
+def contexts(adaptive: bool = False) -> None:
     sys.path.insert(0, str(FOLDER.parents[1]))
     from context_tables import SHAPES as SMALL
     from context_tables import alike, random_coder
 
-    coder = random_coder(3, step=7)
+    coder, frames = random_coder(3, step=7, adaptive=adaptive), 4 if adaptive else 2
     header = Header(
         128, 64, ColorSpec(1, 1, 1, False, 8), Fraction(25), Fraction(1, 25), "golden", hashlib.sha256(b"golden").digest(),
-        coder.tables_crc(), quality=4.5, gop=3, contexts=True,
+        coder.tables_crc(), quality=4.5, gop=1 + frames, contexts=True,
     )  # fmt: skip
     written = bytearray()
     writer, groups = RecordWriter(written.extend, header), []
     for number in range(2):
-        pairs = list(zip(*(alike(shape, 2, 7 * number + part) for part, shape in enumerate(SMALL)), strict=True))
-        coding, shown = coder.group(), [gop.Shown(3 * number + t, 1) for t in range(3)]
+        pairs = list(zip(*(alike(shape, frames, 7 * number + part) for part, shape in enumerate(SMALL)), strict=True))
+        coding, shown = coder.group(), [gop.Shown((1 + frames) * number + t, 1) for t in range(1 + frames)]
         key = keyframe.encode(np.full((3, 64, 128), 0.5, np.float32), 30, 8)
-        writer.gop(gop.to_bytes(shown, [key, *(coding.encode(*pair) for pair in pairs)]), 3, 3 * number)
+        writer.gop(gop.to_bytes(shown, [key, *(coding.encode(*pair) for pair in pairs)]), 1 + frames, (1 + frames) * number)
         groups.append([sha256(*pair) for pair in pairs])
-    writer.finish(6)
+    writer.finish(2 * (1 + frames))
+    if adaptive:  # with the same tables
+        (FOLDER / "adaptive.bvc").write_bytes(written)
+        np.savez_compressed(FOLDER / "adaptive.npz", latents=np.array(groups))
+        return
     (FOLDER / "contexts.bvc").write_bytes(written)
     parts = {"motion": coder.motion, "residual": coder.residual}
     stored = {f"{name}_{field.name}": getattr(of, field.name) for name, of in parts.items() for field in fields(of) if field.init}
@@ -180,4 +185,5 @@ def compact() -> None:
 
 
 if __name__ == "__main__":
-    {"golden": golden, "learned": learned, "contexts": contexts, "compact": compact}[sys.argv[1]]()
+    makers = {"golden": golden, "learned": learned, "contexts": contexts, "adaptive": partial(contexts, True), "compact": compact}
+    makers[sys.argv[1]]()

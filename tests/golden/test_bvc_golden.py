@@ -17,6 +17,8 @@ from typing import Any
 
 import constriction  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
+import pytest
+from by_the_book import BlocksByTheBook, RangeDecoder
 
 from revivid.codecs.bvc import keyframe
 from revivid.codecs.bvc.context_coder import ContextCoder, ContextTables
@@ -136,30 +138,6 @@ def group_by_the_book(payload: bytes, count: int) -> tuple[list[list[int]], list
     return shown, frames
 
 
-class RangeDecoder:
-    """Section 5 of docs/FORMAT.md."""
-
-    def __init__(self, data: bytes) -> None:
-        self.words = list(struct.unpack(f"<{len(data) // 4}I", data))
-        self.low, self.range = 0, 2**64 - 1
-        self.point = self.word() << 32 | self.word()
-
-    def word(self) -> int:
-        return self.words.pop(0) if self.words else 0
-
-    def symbol(self, starts: list[int]) -> int:
-        """`starts`: where each symbol's share of 2^24 begins, and 2^24 itself."""
-        scale = self.range >> 24
-        place = (self.point - self.low) % 2**64 // scale
-        index = max(i for i, start in enumerate(starts[:-1]) if start <= place)
-        self.low = (self.low + scale * starts[index]) % 2**64
-        self.range = scale * (starts[index + 1] - starts[index])
-        if self.range < 2**32:
-            self.low, self.range = (self.low << 32) % 2**64, self.range << 32
-            self.point = (self.point << 32) % 2**64 | self.word()
-        return index
-
-
 def latent_by_the_book(coder: RangeDecoder, tables: dict[str, Any], shape: list[int], zeros: list[bool]) -> list[int]:
     integers: list[int] = []
     for cdf, offset, length, zero in zip(tables["cdf"], tables["offset"], tables["length"], zeros, strict=True):
@@ -229,18 +207,21 @@ def keyframe_by_the_book(data: bytes) -> list[list[int]]:
 CONTEXTS = np.load(FOLDER / "contexts.npz")
 
 
-def test_predicted_frames_by_contexts() -> None:
-    """Version 3, by our decoder and by the book."""
-    stream = (FOLDER / "contexts.bvc").read_bytes()
-    coder = contexts_coder()
-    records = RecordReader(io.BytesIO(stream), "contexts.bvc")
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_predicted_frames_by_contexts(adaptive: bool) -> None:
+    """Version 3, by our decoder and by the book, with tables that stay and tables that follow."""
+    name = "adaptive" if adaptive else "contexts"
+    stream, said = (FOLDER / f"{name}.bvc").read_bytes(), np.load(FOLDER / f"{name}.npz")["latents"].tolist()
+    coder = contexts_coder(adaptive)
+    records = RecordReader(io.BytesIO(stream), f"{name}.bvc")
     assert records.header.contexts
     assert records.header.tables == coder.tables_crc()
     assert int.from_bytes(stream[8:10], "little") == 3
-    for record, said in zip(records, CONTEXTS["latents"].tolist(), strict=True):
-        group, reading, writing, book = GopReader(record.payload, record.frames), coder.group(), coder.group(), BlocksByTheBook()
+    for record, latents in zip(records, said, strict=True):
+        group, reading, writing = GopReader(record.payload, record.frames), coder.group(), coder.group()
+        book = BlocksByTheBook(CONTEXTS, adaptive)
         group.frame()
-        for sha in said:
+        for sha in latents:
             frame = group.frame()
             pair = reading.decode(frame)
             assert sha256(*pair) == sha
@@ -248,133 +229,11 @@ def test_predicted_frames_by_contexts() -> None:
             assert hashlib.sha256(struct.pack(f"<{sum(p.size for p in pair)}i", *book.frame(frame.data))).hexdigest() == sha
 
 
-def contexts_coder() -> ContextCoder:
+def contexts_coder(adaptive: bool) -> ContextCoder:
     names = [field.name for field in dataclasses.fields(ContextTables) if field.init]
     motion, residual = (ContextTables(**{name: CONTEXTS[f"{part}_{name}"] for name in names}) for part in ("motion", "residual"))
     motion_shape, residual_shape = (tuple(shape) for shape in CONTEXTS["shapes"].tolist())
-    return ContextCoder(motion, residual, motion_shape, residual_shape, (450 - 75) // 50)
-
-
-Place = tuple[int, int]
-Plane = dict[Place, int]
-
-
-class BlocksByTheBook:
-    """Section 9 of docs/FORMAT.md: the predicted frames of one group, place by place."""
-
-    def __init__(self) -> None:
-        self.before: dict[str, dict[str, Any]] = {}
-
-    def frame(self, data: bytes) -> list[int]:
-        self.coder, integers = RangeDecoder(data), []
-        shown: Plane = {}
-        for part, shape in zip(("motion", "residual"), CONTEXTS["shapes"].tolist(), strict=True):
-            self.said = {key[len(part) + 1 :]: CONTEXTS[key].tolist() for key in CONTEXTS.files if key.startswith(part)}
-            fold, self.leading = self.said["shape"]
-            self.size = (fold * shape[1], fold * shape[2])
-            ratio = self.size[0] // CONTEXTS["shapes"][0][1]
-            activity = {(y, x): shown[y // ratio, x // ratio] if shown else 0 for y, x in self.places()}
-            self.old = self.before.get(part)
-            planes, shown = self.planes(activity)
-            order, square = self.said["order"], fold * fold
-            by_coefficient = dict(zip(order, planes, strict=True))
-            for channel in range(shape[0]):
-                i, j = channel % square // fold, channel % fold
-                plane = by_coefficient[channel // square]
-                integers += [plane[fold * y + i, fold * x + j] for y in range(shape[1]) for x in range(shape[2])]
-            self.before[part] = {"planes": planes, "numbers": self.numbers}
-        return integers
-
-    def planes(self, activity: Plane) -> tuple[list[Plane], Plane]:
-        surprise = dict.fromkeys(self.places(), 0)
-        leading = [self.value(index, surprise) for index in range(self.leading)]
-        activity = {p: min(31, activity[p] + surprise[p]) for p in self.places()}
-        self.numbers = self.number(activity)
-        others, total = self.others(), len(self.said["scale"]) - 1
-        sums = {p: sum(min(31, abs(others[k][p])) for k in range(total)) for p in self.places()}
-        return leading + others, {p: min(31, surprise[p] + sums[p]) for p in self.places()}
-
-    def value(self, index: int, surprise: Plane) -> Plane:
-        old, values, first = self.plane_before(index), {}, int(self.old is None)
-        for turn in range(4):
-            features = {}
-            for p in self.places(turn):
-                near = [values[q] for q in around(p) if q in values]
-                cross = [values[q] for q in around(p) if q in values and (q[0] == p[0] or q[1] == p[1])]
-                inside = [old[q] for q in around(p) if q in old]
-                b, r = 16 * old[p], 16 * (sum(inside) + old[p]) // (1 + len(inside))
-                g = 16 * sum(near) // len(near) if near else b
-                c = 16 * sum(cross) // len(cross) if cross else g
-                s = sum(abs(16 * value - g) for value in near) // max(len(near), 1)
-                features[p] = (b, r, c, g, s)
-            z, w = self.said["value_spread"][index][turn][first], self.said["value_weights"][index][turn][first]
-            measures = {p: z[0] * s + z[1] * abs(b - g) + z[2] * abs(b - r) + z[3] for p, (b, r, _, g, s) in features.items()}
-            symbols = self.group(measures, self.said["value_limits"][index], self.said["value_cdf"][index])
-            for p, symbol in symbols.items():
-                b, r, c, g, _ = features[p]
-                found = symbol - 128 + ((w[0] * b + w[1] * r + w[2] * c + w[3] * g + w[4] + 512) >> 10)
-                values[p] = (found + 128) % 256 - 128
-                surprise[p] += min(31, abs(16 * values[p] - g) // 16)
-        return values
-
-    def number(self, activity: Plane) -> Plane:
-        scale, first = self.said["scale"], int(self.old is None)
-        then = {p: 0 if self.old is None else scale[self.old["numbers"][p]] for p in self.places()}
-        numbers: Plane = {}
-        for turn in range(4):
-            measures = {}
-            for p in self.places(turn):
-                near = {q: scale[numbers[q]] for q in around(p) if q in numbers}
-                cross = sum(value for q, value in near.items() if q[0] == p[0] or q[1] == p[1])
-                parts = (then[p], sum(then.get(q, 0) for q in around(p)), cross, sum(near.values()) - cross, activity[p], 7, 1)
-                measures[p] = sum(w * part for w, part in zip(self.said["last_weights"][turn][first], parts, strict=True))
-            numbers |= self.group(measures, self.said["last_limits"][turn], self.said["last_cdf"][turn])
-        return numbers
-
-    def others(self) -> list[Plane]:
-        count, found = len(self.said["scale"]) - 1, []
-        so_far = dict.fromkeys(self.places(), 0)
-        for k in range(count):
-            old = {p: min(31, abs(value)) for p, value in self.plane_before(self.leading + k).items()}
-            limits, weights = self.said["coefficient_limits"][k], self.said["coefficient_weights"][k]
-            measures: dict[Place, int | None] = {}
-            for p in self.places():
-                if self.numbers[p] <= k:
-                    continue
-                total = sum(min(31, abs(self.plane_before(self.leading + n)[p])) for n in range(count))
-                parts = (old[p], self.ring(old, p), so_far[p], self.ring(so_far, p), total)
-                measure = self.said["numbers"][k][self.numbers[p]] + sum(w * part for w, part in zip(weights, parts, strict=True))
-                measures[p] = None if self.numbers[p] == k + 1 else measure
-            symbols = self.group(measures, limits, self.said["coefficient_cdf"][k])
-            found.append({p: symbols[p] - 128 if p in symbols else 0 for p in self.places()})
-            for p in symbols:
-                so_far[p] += min(31, abs(found[-1][p]))
-        return found
-
-    def group(self, measures: Any, limits: list[int], tables: list[list[int]]) -> Plane:
-        """Class by class; a measure of None has the last one."""
-        classes = {p: len(tables) - 1 if m is None else sum(limit <= m for limit in limits) for p, m in measures.items()}
-        found = {}
-        for number, cdf in enumerate(tables):
-            length = len(cdf) - 1
-            starts = [i + (cdf[i] * (2**24 - length) >> 16) for i in range(length)] + [2**24]
-            found |= {p: self.coder.symbol(starts) for p, own in classes.items() if own == number}
-        return found
-
-    def places(self, turn: int | None = None) -> list[Place]:
-        parity = None if turn is None else ((0, 0), (1, 1), (0, 1), (1, 0))[turn]
-        every = [(y, x) for y in range(self.size[0]) for x in range(self.size[1])]
-        return [p for p in every if parity is None or (p[0] % 2, p[1] % 2) == parity]
-
-    def plane_before(self, index: int) -> Plane:
-        return dict.fromkeys(self.places(), 0) if self.old is None else self.old["planes"][index]
-
-    def ring(self, plane: Plane, place: Place) -> int:
-        return sum(plane.get(q, 0) for q in around(place))
-
-
-def around(place: Place) -> list[Place]:
-    return [(place[0] + dy, place[1] + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
+    return ContextCoder(motion, residual, motion_shape, residual_shape, (450 - 75) // 50, adaptive)
 
 
 def test_a_stream_of_the_compact_model() -> None:

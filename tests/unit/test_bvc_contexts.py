@@ -12,6 +12,7 @@ import torch
 
 from context_tables import SHAPES, alike, random_coder, random_tables
 from revivid import networks
+from revivid.codecs.bvc.adaptive import MOST_COUNT, mixed
 from revivid.codecs.bvc.context_coder import ContextCoder
 from revivid.codecs.bvc.contexts import Layout, ring
 from revivid.codecs.bvc.gop import CodedFrame
@@ -56,9 +57,10 @@ def test_ring_is_the_sum_of_eight_neighbours() -> None:
     assert np.array_equal(ring(np.stack([plane, 2 * plane]))[1], 2 * ring(plane))
 
 
+@pytest.mark.parametrize("adaptive", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_latents_come_back_and_cost_what_the_tables_say(seed: int) -> None:
-    coder = random_coder(seed)
+def test_latents_come_back_and_cost_what_the_tables_say(seed: int, adaptive: bool) -> None:
+    coder = random_coder(seed, adaptive=adaptive)
     writing, reading, size = coder.group(), coder.group(), 0
     for motion, residual in latents(seed=seed):
         frame = writing.encode(motion, residual)
@@ -82,16 +84,18 @@ def test_extremes_and_nothing() -> None:
         coder.group().encode(np.zeros(SHAPES[1], np.int32), np.zeros(SHAPES[1], np.int32))
 
 
-def test_a_frame_needs_those_before_it() -> None:
-    coder = random_coder()
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_a_frame_needs_those_before_it(adaptive: bool) -> None:
+    coder = random_coder(adaptive=adaptive)
     writing = coder.group()
     frames = [writing.encode(*pair) for pair in latents(2)]
     with pytest.raises(ValueError, match=r"other integers|don't decode"):
         coder.group().decode(frames[1])
 
 
-def test_any_bytes_do_no_harm() -> None:
-    coder, generator = random_coder(), np.random.default_rng(2)
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_any_bytes_do_no_harm(adaptive: bool) -> None:
+    coder, generator = random_coder(adaptive=adaptive), np.random.default_rng(2)
     whole = coder.group().encode(*latents(1)[0])
     for _ in range(60):
         flipped = bytearray(whole.data)
@@ -101,6 +105,40 @@ def test_any_bytes_do_no_harm() -> None:
         for data in (bytes(flipped), cut, drawn):
             with pytest.raises(ValueError, match=r"fewer|don't decode|other integers|whole words"):
                 coder.group().decode(CodedFrame(data, whole.crc))
+
+
+def test_tables_that_follow_save_bits_and_each_group_begins_anew() -> None:
+    """Where frames are not what the tables were made for: drawn ones fit no latents."""
+    fixed, adaptive = random_coder(), random_coder(adaptive=True)
+    frames = latents(6)
+    bits, sizes = {}, {}
+    for coder in (fixed, adaptive):
+        group = coder.group()
+        sizes[coder.adaptive] = [len(group.encode(*pair).data) for pair in frames]
+        bits[coder.adaptive] = group.bits
+    assert sizes[True][0] == sizes[False][0]
+    assert bits[True] < 0.85 * bits[False]
+    assert adaptive.group().encode(*frames[0]) == fixed.group().encode(*frames[0])
+    # Still frames cost less than the model's own tables could say of them, and decode.
+    still = [np.zeros(shape, np.int32) for shape in SHAPES]
+    writing, reading = adaptive.group(), adaptive.group()
+    for _ in range(12):
+        assert all(np.array_equal(*pair) for pair in zip(reading.decode(writing.encode(*still)), still, strict=True))
+
+
+def test_mixed_tables_are_tables() -> None:
+    generator = np.random.default_rng(0)
+    cdf = random_tables(134, 1, 2, 0).coefficient_cdf.reshape(-1, 257)
+    prior = 50 * np.diff(cdf).astype(np.int64)
+    for most in (1, 100, 2 * MOST_COUNT):
+        counts = generator.integers(0, most, prior.shape) * (generator.random(prior.shape) < 0.05)
+        found = mixed(prior, counts, 50)
+        assert (found.sum(-1) == 65536).all()
+        assert found.min() >= 1
+    assert abs(mixed(prior, np.zeros_like(prior), 50) - np.diff(cdf)).max() <= 256
+    many = np.zeros_like(prior)
+    many[:, 7] = 1 << 40 - 18  # of as many symbols as a table may have counted before it is halved, and a large frame's beside
+    assert (mixed(prior, many, 50)[:, 7] > 65000).all()
 
 
 def test_tables_that_no_coder_can_use_are_refused() -> None:

@@ -48,6 +48,8 @@ class Network(Protocol):
     enhances: bool
     #: From how many frames decoded before a frame may be predicted.
     references: int
+    #: Whether tables that contexts choose follow what a group of pictures has coded so far.
+    adaptive: bool
 
     def latent_shapes(self, height: int, width: int) -> tuple[tuple[int, ...], tuple[int, ...]]: ...
     def enhance(self, frame: Tensor) -> Tensor: ...
@@ -98,7 +100,7 @@ class Model:
         try:
             if contexts is not None:
                 known = [contexts_of_tensors(arrays) for arrays in contexts]
-                return ContextCoder(known[0], known[1], *shapes, step_of(quality))
+                return ContextCoder(known[0], known[1], *shapes, step_of(quality), self.network.adaptive)
             motion, residual = self.network.tables(quality)
             return LatentCoder(of_tensors(motion), of_tensors(residual), *shapes)
         except ValueError as fault:

@@ -71,7 +71,8 @@ class Bvc(nn.Module):
     there, and the residual is coded by a transform; what does not change costs nothing and stays as it is. `references`, with
     `blocks`: of how many frames decoded before a block may come. `overlap`, with `blocks`: they blend at their edges
     (`layers.overlapped`). `rdoq`, with both: an encoder chooses integers of the residual that are worth their bits
-    (`layers.coefficient_costs`).
+    (`layers.coefficient_costs`). `adaptive`, with `contexts`: tables follow what a group of pictures has coded so far
+    (`codecs.bvc.adaptive`).
 
     Raises `UsageError` for hyper-parameters that can't work.
     """
@@ -94,6 +95,7 @@ class Bvc(nn.Module):
         references: int = 1,
         rdoq: bool = False,
         overlap: bool = False,
+        adaptive: bool = False,
     ) -> None:
         super().__init__()
         if size not in ("compact", "paper") or rates < 1:
@@ -110,7 +112,9 @@ class Bvc(nn.Module):
             raise UsageError("only blocks overlap", hint="Leave overlap out.")
         if rdoq and not (blocks and contexts):
             raise UsageError("rdoq is for a BVC of blocks that is coded by contexts", hint="Leave rdoq out.")
-        self.size, self.rates = size, rates
+        if adaptive and not contexts:
+            raise UsageError("only tables that contexts choose are adaptive", hint="Leave adaptive out.")
+        self.size, self.rates, self.adaptive = size, rates, adaptive
         self.costs: CoefficientCosts | None = None
         self.venet: nn.Module | None = None
         self.blur_coder: LatentCoder | None = None

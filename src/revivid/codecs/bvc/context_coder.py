@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .adaptive import GroupTables
 from .contexts import LOW, SYMBOLS, TURNS, Group, Layout, Memory, disagreement, predicted, walk, wrapped
 from .entropy import TOTAL, decoding, latent_crc, range_decoder, range_encoder, sharing
 from .gop import CodedFrame
@@ -146,10 +147,6 @@ class ContextTables:
             self._models[key] = sharing(np.diff(self.cdf(group)[number]))
         return self._models[key]
 
-    def least_bits(self) -> float:
-        """What a block costs at least: its cheapest number of coefficients."""
-        return float(-np.log2(np.diff(self.last_cdf).max() / TOTAL))
-
 
 @dataclass(frozen=True)
 class ContextCoder:
@@ -162,6 +159,8 @@ class ContextCoder:
     residual_shape: tuple[int, ...]
     #: Half steps of quality above the lowest.
     step: int
+    #: Whether tables follow the frames of a group of pictures (`adaptive`).
+    adaptive: bool = False
 
     def group(self) -> ContextGroup:
         """For the predicted frames of one group of pictures, in their order."""
@@ -182,6 +181,7 @@ class ContextGroup:
         self.bits = 0.0
         self._coder = coder
         self._memories: list[Memory | None] = [None, None]
+        self._tables = [GroupTables(tables, coder.adaptive) for tables in (coder.motion, coder.residual)]
 
     def encode(self, motion: np.ndarray, residual: np.ndarray) -> CodedFrame:
         """Raises `ValueError` for another shape, or a value that is not -128 to 127."""
@@ -193,6 +193,7 @@ class ContextGroup:
         writing = _Writing()
         self._walk([motion, residual], writing)
         self.bits += writing.bits
+        self._learn()
         return CodedFrame(writing.coder.get_compressed().astype("<u4").tobytes(), latent_crc(motion, residual))
 
     def decode(self, frame: CodedFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -206,24 +207,29 @@ class ContextGroup:
             motion, residual = self._walk([None, None], _Reading(frame.data))
         if latent_crc(motion, residual) != frame.crc:
             raise ValueError("a predicted frame decodes to other integers than were encoded (CRC)")
+        self._learn()
         return motion, residual
 
-    def _parts(self) -> list[tuple[ContextTables, int]]:
-        coder = self._coder
-        pairs = ((coder.motion, coder.motion_shape), (coder.residual, coder.residual_shape))
-        return [(tables, int(tables.shape[0]) ** 2 * shape[1] * shape[2]) for tables, shape in pairs]
+    def _learn(self) -> None:
+        for tables in self._tables:
+            tables.learn()
+
+    def _parts(self) -> list[tuple[GroupTables, int]]:
+        shapes = (self._coder.motion_shape, self._coder.residual_shape)
+        pairs = zip(self._tables, shapes, strict=True)
+        return [(tables, int(tables.fixed.shape[0]) ** 2 * shape[1] * shape[2]) for tables, shape in pairs]
 
     def _walk(self, known: list[np.ndarray | None], task: _Writing | _Reading) -> tuple[np.ndarray, np.ndarray]:
         coder, found = self._coder, []
         activity = np.zeros(coder.motion_shape[1:], np.int32)
-        for number, (tables, shape) in enumerate(
-            ((coder.motion, coder.motion_shape), (coder.residual, coder.residual_shape))
-        ):
-            layout, latent = tables.layout, known[number]
+        for number, (tables, shape) in enumerate(zip(self._tables, (coder.motion_shape, coder.residual_shape), strict=True)):
+            layout, known_blocks = tables.fixed.layout, None
+            if (latent := known[number]) is not None:
+                known_blocks = layout.blocks(latent)
             size = (layout.fold * shape[1], layout.fold * shape[2])
             activity = activity.repeat(size[0] // len(activity), 0).repeat(size[1] // activity.shape[1], 1)
             blocks, self._memories[number], activity = walk(
-                layout, tables.scale, size, None if latent is None else layout.blocks(latent), self._memories[number], activity,
+                layout, tables.fixed.scale, size, known_blocks, self._memories[number], activity,
                 coder.step, lambda group, features, wanted, tables=tables: task(tables, group, features, wanted),
             )  # fmt: skip
             found.append(layout.latent(blocks))
@@ -236,15 +242,16 @@ class _Writing:
     def __init__(self) -> None:
         self.coder, self.bits = range_encoder(), 0.0
 
-    def __call__(self, tables: ContextTables, group: Group, features: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    def __call__(self, tables: GroupTables, group: Group, features: np.ndarray, known: np.ndarray | None) -> np.ndarray:
         assert known is not None
-        foretold, classes = tables.foretold(group, features), tables.classes(group, features)
+        foretold, classes = tables.fixed.foretold(group, features), tables.fixed.classes(group, features)
         symbols = _symbols(group, known - foretold)
         cdf = tables.cdf(group)
         self.bits -= float(np.log2((cdf[classes, symbols + 1] - cdf[classes, symbols]) / TOTAL).sum())
         order, parts = _by_class(classes)
         for number, part in parts:
             self.coder.encode(symbols[order[part]].astype(np.int32), tables.model(group, number))
+        tables.count(group, classes, symbols)
         return known
 
 
@@ -254,14 +261,15 @@ class _Reading:
     def __init__(self, data: bytes) -> None:
         self.coder = range_decoder(data)
 
-    def __call__(self, tables: ContextTables, group: Group, features: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    def __call__(self, tables: GroupTables, group: Group, features: np.ndarray, known: np.ndarray | None) -> np.ndarray:
         del known
-        foretold, classes = tables.foretold(group, features), tables.classes(group, features)
+        foretold, classes = tables.fixed.foretold(group, features), tables.fixed.classes(group, features)
         symbols, sorted_ones = np.empty((2, len(classes)), np.int32)
         order, parts = _by_class(classes)
         for number, part in parts:
             sorted_ones[part] = self.coder.decode(tables.model(group, number), part.stop - part.start)
         symbols[order] = sorted_ones
+        tables.count(group, classes, symbols)
         if group.kind == "value":
             return wrapped(symbols + LOW + foretold)
         return symbols if group.kind == "last" else symbols + LOW
