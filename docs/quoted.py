@@ -49,7 +49,7 @@ _SHOWN = {
     "tables.md": ("tables",),
     "bvc.md": ("bvc", "bvc-cost"),
     "networks.md": ("networks", "macs", "memory", "seams"),
-    "hybrid.md": ("places",),
+    "hybrid.md": ("places", "hybrid-cost", "bvc"),
 }
 
 

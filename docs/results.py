@@ -162,6 +162,10 @@ def _training(result: dict[str, Any]) -> Iterator[str]:
     yield "minutes: " + ", ".join(f"`{name}` {minutes:g}" for name, minutes in result["minutes"].items())
 
 
+def _hybrid_cost(result: dict[str, Any]) -> Iterator[str]:
+    yield f"frames/s of 1280x720: sharpening and compressing {result['before_fps']:g}, decoding {result['decode_fps']:g}"
+
+
 def _nothing(result: dict[str, Any]) -> Iterator[str]:
     del result
     yield from ()
@@ -176,6 +180,7 @@ KNOWN: dict[str, tuple[str, str, Callable[[dict[str, Any]], Iterator[str]]]] = {
     "bvc-cascades": ("Cascades of two networks and ablations, hardly trained", "bvc.md", _nothing),
     "bvc-cost": ("What the learned codec costs", "bvc.md", _bvc_cost),
     "intra": ("The learned codec's keyframes against HEVC intra", "intra.md", _intra),
+    "hybrid-cost": ("What compressing blurry video into an ordinary file costs", "hybrid.md", _hybrid_cost),
     "places": ("Deblurring before x265 or after it", "hybrid.md", _places),
     "blocks": ("What the learned codec gains without networks in its decoder", "bvc.md", _blocks),
     "contexts": ("What contexts save the learned codec", "bvc.md", _contexts),
