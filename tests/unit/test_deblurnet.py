@@ -10,7 +10,7 @@ import torch
 
 from revivid import networks
 from revivid.errors import ShapeError
-from revivid.layers.along import REACH, along
+from revivid.layers.along import REACH, along, along_in_cells
 from revivid.networks.deblurnet import DeblurNet
 from revivid.restoration import own
 from revivid.restoration.own import Own
@@ -49,7 +49,8 @@ def test_samples_along_the_motion_are_second_differences():
     parabola = ((columns - 30) ** 2 / 1000 + rows / 50)[None, None]
     motion = torch.stack((torch.full((40, 60), 4.0), torch.full((40, 60), 2.0)))[None]
     found = along(parabola, motion, [0.5, 2.0])
-    inside = found[0, :, 10:30, 15:45]
+    inside = found[0, :, 0, 10:30, 15:45]
+    assert inside.shape == (2, 20, 30)
     for seen, offset in zip(inside, (0.5, 2.0), strict=True):
         torch.testing.assert_close(seen, torch.full_like(seen, (4 * offset) ** 2 / 1000), atol=1e-4, rtol=0)
 
@@ -57,7 +58,17 @@ def test_samples_along_the_motion_are_second_differences():
 def test_samples_are_never_farther_than_declared():
     ramp = torch.arange(400.0).expand(1, 1, 8, 400).square()
     far = along(ramp, torch.tensor([1000.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 8, 400), [1.0])
-    torch.testing.assert_close(far[..., 150:250], torch.full((1, 1, 8, 100), float(REACH**2)), rtol=1e-3, atol=0)
+    torch.testing.assert_close(far[..., 150:250], torch.full((1, 1, 1, 8, 100), float(REACH**2)), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("speed", [3.0, 150.0])
+def test_samples_in_cells_are_the_same_samples(speed: float):
+    generator = torch.Generator().manual_seed(0)
+    plane, motion = torch.rand(2, 1, 18, 34, generator=generator), speed * torch.randn(2, 2, 18, 34, generator=generator)
+    cells = torch.pixel_unshuffle(along(plane, motion, [0.4, 1.5])[:, :, 0], 2).unflatten(1, (2, 4))
+    torch.testing.assert_close(along_in_cells(plane, motion, [0.4, 1.5]), cells, atol=1e-5, rtol=0)
+    both = torch.cat((plane, plane.flip(-1)), 1)
+    torch.testing.assert_close(along(both, motion, [0.4])[:, :, :1], along(plane, motion, [0.4]))
 
 
 @pytest.mark.parametrize("size", [(2, 3), (17, 31), (64, 80)])

@@ -94,7 +94,7 @@ class CellNet(nn.Module):
         """
         self._check_planes(y, uv, strength)
         cells = in_cells(y)
-        return self._added(y, cells, uv, self._residual(torch.cat((cells, uv), 1), strength))
+        return self._added(y, cells, uv, self._residual(torch.cat((cells, uv), 1) - 0.5, strength))
 
     def restore(self, y: Tensor, uv: Tensor, strength: Tensor, bit_depth: int = 8) -> tuple[Tensor, Tensor]:
         """`forward` from integer code values to integer code values: uint8 at 8 bits, uint16 above."""
@@ -120,10 +120,10 @@ class CellNet(nn.Module):
         return F.pixel_shuffle(own, 2)[..., :height, :width], uv[:, 2 * self.reach : 2 * self.reach + 2] + residual[:, 4:]
 
     def _residual(self, cells: Tensor, strength: Tensor) -> Tensor:
-        """Cells (N,6T + more,h,w) -> what the head makes of them (N,6 + more,h,w)."""
+        """Cells (N,6T + more,h,w) around 0 -> what the head makes of them (N,6 + more,h,w)."""
         height, width = cells.shape[-2:]
         unit = 2 ** (self.levels - 1)
-        cells = F.pad(cells - 0.5, (0, -width % unit, 0, -height % unit), mode="replicate")
+        cells = repeated(cells, -width % unit, -height % unit)
         films = self.condition(strength[:, None] / MAX_STRENGTH)[..., None, None].split([2 * width for width in self.widths], 1)
         features = conv_film_leaky_relu(self.stem, cells.contiguous(memory_format=torch.channels_last), films[0], SLOPE)
         skips = []
@@ -150,7 +150,15 @@ class CellNet(nn.Module):
 
 def in_cells(y: Tensor) -> Tensor:
     """Luma planes (N,T,H,W) as cells (N,4T,ceil(H/2),ceil(W/2)); an odd last row or column is repeated."""
-    return F.pixel_unshuffle(F.pad(y, (0, y.shape[-1] % 2, 0, y.shape[-2] % 2), mode="replicate"), 2)
+    return F.pixel_unshuffle(repeated(y, y.shape[-1] % 2, y.shape[-2] % 2), 2)
+
+
+def repeated(x: Tensor, columns: int, rows: int) -> Tensor:
+    """Planes with so many more columns on the right and rows below, which repeat the last ones."""
+    # Where there are none, padding copies all the same; an exported network gets other sizes than it is traced with.
+    if torch.jit.is_tracing() or columns or rows:
+        return F.pad(x, (0, columns, 0, rows), mode="replicate")
+    return x
 
 
 def in_codes(y: Tensor, uv: Tensor, bit_depth: int) -> tuple[Tensor, Tensor]:

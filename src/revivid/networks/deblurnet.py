@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
-from ..layers.along import REACH, along
+from ..layers.along import REACH, along, along_in_cells
 from .kernelnet import KernelNet, Samples, shape_of
 from .registered import FARTHEST, brought, finer
 
@@ -46,7 +45,6 @@ class DeblurNet(KernelNet):
         flows = motion[:, :4].clamp(-FARTHEST, FARTHEST)
         nearest = (flows[:, 2:] - flows[:, :2]) / 2
         nearby = y[:, self.reach - 1 : self.reach + 2]
-        luma = along(nearby[:, 1:2], finer(nearest, *y.shape[-2:]), self.offsets)
-        planes = uv[:, 2 * self.reach : 2 * self.reach + 2].split(1, 1)
-        chroma = torch.stack([along(plane, nearest / 2, self.offsets) for plane in planes], 1)
+        luma = along_in_cells(nearby[:, 1:2], finer(nearest, *y.shape[-2:]), self.offsets)
+        chroma = along(uv[:, 2 * self.reach : 2 * self.reach + 2], nearest / 2, self.offsets)
         return Samples(luma, chroma, brought(nearby, finer(flows, *y.shape[-2:])), shape_of(nearest))

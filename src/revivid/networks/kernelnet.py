@@ -16,10 +16,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .cellnet import CELL, CellNet, in_cells, in_codes
+from .cellnet import CELL, CellNet, in_cells, in_codes, repeated
 from .compactinterp import CompactInterp
 from .registered import BORROWED, registered_flows
 
@@ -30,7 +29,7 @@ _UNIT = 16
 class Samples(NamedTuple):
     """What is seen near each pixel, as differences from it."""
 
-    #: (N,K,H,W) and (N,2,K,h,w): what weights are chosen for.
+    #: (N,K,4,h,w), in cells, and (N,K,2,h,w): what weights are chosen for.
     luma: Tensor
     chroma: Tensor
     #: (N,M,H,W): seen, but not added.
@@ -81,13 +80,12 @@ class KernelNet(CellNet, ABC):
             motion = self.guide(y)
         cells = in_cells(y)
         with torch.no_grad(), torch.autocast(y.device.type, enabled=False):
-            even = F.pad(y.float(), (0, y.shape[-1] % 2, 0, y.shape[-2] % 2), mode="replicate")
+            even = repeated(y.float(), y.shape[-1] % 2, y.shape[-2] % 2)
             luma, chroma, beside, hints = self.seen(even, uv.float(), motion.float(), strength.float())
-        shown = in_cells(luma) if beside is None else F.pixel_unshuffle(torch.cat((luma, beside), 1), 2)
-        found = self._residual(torch.cat((cells, uv, shown + 0.5, hints + 0.5), 1), strength)
+        shown = [cells - 0.5, uv - 0.5, luma.flatten(1, 2), *([] if beside is None else [in_cells(beside)]), hints]
+        found = self._residual(torch.cat([_as_convolved(part) for part in shown], 1), strength)
         residual, weights = found.split((CELL, self.samples), 1)
-        parts = shown[:, : 4 * self.samples].unflatten(1, (self.samples, 4))
-        chosen = torch.cat(((parts * weights[:, :, None]).sum(1), (chroma * weights[:, None]).sum(2)), 1)
+        chosen = torch.cat([_weighed(parts, weights) for parts in (luma, chroma)], 1)
         return self._added(y, cells, uv, residual + chosen)
 
     def restore(
@@ -105,6 +103,22 @@ class KernelNet(CellNet, ABC):
     @abstractmethod
     def seen(self, y: Tensor, uv: Tensor, motion: Tensor, strength: Tensor, /) -> Samples:
         """The samples of frames with even sides, in float32. Of luma (N,T,H,W), chroma (N,2T,h,w), what `guide` says, (N,)."""
+
+
+def _as_convolved(x: Tensor) -> Tensor:
+    """As a convolution wants it: channels last, in what autocast has it compute, so that what is copied is half as large."""
+    device = x.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    return x.to(dtype, memory_format=torch.channels_last)
+
+
+def _weighed(parts: Tensor, weights: Tensor) -> Tensor:
+    """Sum over K of `parts` (N,K,C,h,w) times `weights` (N,K,h,w)."""
+    weights = weights.float()
+    total = parts[:, 0] * weights[:, :1]
+    for k in range(1, parts.shape[1]):  # all products at once would not stay in the cache
+        total.addcmul_(parts[:, k], weights[:, k : k + 1])
+    return total
 
 
 def shape_of(motion: Tensor) -> Tensor:

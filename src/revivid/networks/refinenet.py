@@ -74,7 +74,7 @@ class RefineNet(CellNet):
         if reach:
             others = torch.cat((y[:, :reach], y[:, reach + 1 :]), 1)[..., ::2, ::2]
             seen = torch.cat((own, F.pixel_unshuffle(others, SIDE // 2) - CENTRE), 1)
-        factors = self._residual(seen + 0.5, strength)
+        factors = self._residual(seen, strength)
         chosen = self.filters(own.contiguous(memory_format=torch.channels_last)) * factors
         luma = luma + F.pixel_shuffle(self.luma(chosen), SIDE)
         chroma = chroma + F.pixel_shuffle(self.chroma(chosen), SIDE // 2)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .cellnet import in_cells
 from .kernelnet import KernelNet, Samples, shape_of
 from .registered import FARTHEST, agreement, brought, finer
 
@@ -36,7 +37,7 @@ class RegisteredNet(KernelNet):
         chroma = [self._samples(own, brought(plane, flows / 2), agree) for own, plane in zip(middle, planes, strict=True)]
         shape = shape_of((flows[:, 2:4] - flows[:, :2]) / 2)
         beside, hints = (changes, torch.cat((agree, shape), 1)) if self.shows_neighbours else (None, shape)
-        return Samples(luma, torch.stack(chroma, 1), beside, hints)
+        return Samples(in_cells(luma).unflatten(1, (-1, 4)), torch.stack(chroma, 2), beside, hints)
 
     @abstractmethod
     def _doubts(self, strength: Tensor) -> tuple[Tensor | float, Tensor | float]:
