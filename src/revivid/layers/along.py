@@ -15,6 +15,8 @@ from torch import Tensor
 
 #: Samples are never farther from their pixel, in pixels along each axis.
 REACH = 96
+#: Places that are looked at together: what they take stays in the cache.
+_AT_ONCE = 1 << 16
 
 
 def along(picture: Tensor, motion: Tensor, offsets: Sequence[float]) -> Tensor:
@@ -59,10 +61,13 @@ def _differences(
     # Clamping takes longer than all the rest of it, and hardly ever changes anything.
     reach = float(motion.abs().amax()) if motion.numel() else 0.0
     found = picture.new_empty(len(picture), len(offsets), *middle.shape[1:])
-    for k, offset in enumerate(offsets):
-        far, times = (way, offset) if reach * offset <= REACH else (torch.clamp(way * offset, -farthest, farthest), 1.0)
-        ahead, behind = (_sampled(picture, torch.add(centre, far, alpha=side * times)) for side in (1, -1))
-        torch.sub(ahead.add_(behind).mul_(0.5), middle, out=found[:, k])
+    rows = max(_AT_ONCE // middle.shape[-1], 1)
+    strips = zip(*(each.split(rows, 1) for each in (centre, way)), *(each.split(rows, -2) for each in (middle, found)), strict=True)
+    for place, some, own, out in strips:
+        for k, offset in enumerate(offsets):
+            far, times = (some, offset) if reach * offset <= REACH else (torch.clamp(some * offset, -farthest, farthest), 1.0)
+            ahead, behind = (_sampled(picture, torch.add(place, far, alpha=side * times)) for side in (1, -1))
+            torch.sub(ahead.add_(behind).mul_(0.5), own, out=out[:, k])
     return found
 
 

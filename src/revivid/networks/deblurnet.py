@@ -43,8 +43,9 @@ class DeblurNet(KernelNet):
 
     def seen(self, y: Tensor, uv: Tensor, motion: Tensor, _strength: Tensor, /) -> Samples:
         flows = motion[:, :4].clamp(-FARTHEST, FARTHEST)
-        nearest = (flows[:, 2:] - flows[:, :2]) / 2
+        fine = finer(flows, *y.shape[-2:])
+        nearest, fine_nearest = ((each[:, 2:] - each[:, :2]) / 2 for each in (flows, fine))
         nearby = y[:, self.reach - 1 : self.reach + 2]
-        luma = along_in_cells(nearby[:, 1:2], finer(nearest, *y.shape[-2:]), self.offsets)
+        luma = along_in_cells(nearby[:, 1:2], fine_nearest, self.offsets)
         chroma = along(uv[:, 2 * self.reach : 2 * self.reach + 2], nearest / 2, self.offsets)
-        return Samples(luma, chroma, brought(nearby, finer(flows, *y.shape[-2:])), shape_of(nearest))
+        return Samples(luma, chroma, brought(nearby, fine), shape_of(nearest))
