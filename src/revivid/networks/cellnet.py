@@ -156,7 +156,7 @@ def in_cells(y: Tensor) -> Tensor:
 def repeated(x: Tensor, columns: int, rows: int) -> Tensor:
     """Planes with so many more columns on the right and rows below, which repeat the last ones."""
     # Where there are none, padding copies all the same; an exported network gets other sizes than it is traced with.
-    if torch.jit.is_tracing() or columns or rows:
+    if torch.onnx.is_in_onnx_export() or columns or rows:
         return F.pad(x, (0, columns, 0, rows), mode="replicate")
     return x
 
