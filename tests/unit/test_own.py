@@ -82,9 +82,24 @@ def test_strips_equal_the_whole():
     noisy = clip([90, 100, 110], (401, 39))
     whole = Own("deblur", Conditions(memory=2**30)).process(noisy)
     in_strips = Own("deblur", Conditions(memory=2**18 * torch.get_num_threads()))
-    assert in_strips._strip_rows(39) <= 100
+    assert in_strips._strip_rows(401, 39) <= 128
     for ours, exact in zip(in_strips.process(noisy).planes, whole.planes, strict=True):
         assert np.abs(ours.astype(int) - exact).max() <= 1  # another order of sums may round otherwise
+
+
+@pytest.mark.usefixtures("_random_weights")
+@pytest.mark.parametrize("height", [720, 1080, 2160])
+def test_strips_are_as_few_as_fit_the_memory(height):
+    threads, width = torch.get_num_threads(), 1280
+    whole, *smaller = (Own("deblur", Conditions(memory=size * threads)) for size in (2**33, 2**30, 2**29))
+    assert whole._strip_rows(height, width) == height
+    for stage in smaller:
+        rows = stage._strip_rows(height, width)
+        most = stage._frame_bytes / (width * stage.module.traits.bytes_per_pixel)
+        ends = 1 if 2 * rows >= height else 2
+        seen = height if rows == height else rows + ends * stage._beyond
+        assert seen <= most or rows <= own._LEAST_UNITS * 2 * stage.module.traits.tile_multiple
+    assert whole._strip_rows(height, width) >= smaller[0]._strip_rows(height, width) >= smaller[1]._strip_rows(height, width)
 
 
 @pytest.mark.usefixtures("_random_weights")

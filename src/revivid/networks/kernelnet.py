@@ -114,7 +114,7 @@ def _as_convolved(x: Tensor) -> Tensor:
 
 def _weighed(parts: Tensor, weights: Tensor) -> Tensor:
     """Sum over K of `parts` (N,K,C,h,w) times `weights` (N,K,h,w)."""
-    weights = weights.float()
+    weights = weights.contiguous().float()  # rows of each are read one after the other
     total = parts[:, 0] * weights[:, :1]
     for k in range(1, parts.shape[1]):  # all products at once would not stay in the cache
         total.addcmul_(parts[:, k], weights[:, k : k + 1])

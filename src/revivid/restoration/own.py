@@ -19,6 +19,7 @@ from ..types import Clip, join
 from ..weights import embedded
 from .backends import Backend, choose
 from .embedded import load_embedded
+from .memory import default_budget
 from .neighbours import Planes, with_neighbours
 from .noise_level import luma_noise
 from .stage import Conditions, Stage
@@ -45,8 +46,10 @@ _LEAST_SHARE = 0.55
 Restore = Callable[..., tuple[Tensor, Tensor]]
 #: The least CRF that the networks for these tasks were trained with; better input is treated like it.
 _LEAST_CRF = {"super-resolve": 20.0, "deartifact": 20.0, "refine": 18.0}
-#: What the features of one frame may take where nobody says how much; strips are cut to it.
+#: What the features of one frame may take at least where nobody says how much.
 _STRIP_BYTES = 512 * 2**20
+#: A strip's least height, in units of rows that networks want: of lower ones what they see beyond their ends would be the most.
+_LEAST_UNITS = 4
 
 
 def best_weights(task: str, scale: int = 1, effort: str = "balanced") -> str:
@@ -98,7 +101,7 @@ class Own(Stage):
 
     def working_bytes(self, width: int, height: int) -> int:
         weights = sum(p.numel() * 4 for p in self.module.parameters())
-        rows = min(height, self._strip_rows(width) + 2 * self.module.traits.spatial_reach)
+        rows = min(height, self._strip_rows(height, width) + 2 * self.module.traits.spatial_reach)
         planes = 6 * width * height * (self.scale**2 + 2 * sum(self.temporal_reach))
         return weights + torch.get_num_threads() * (planes + rows * width * int(self.module.traits.bytes_per_pixel))
 
@@ -168,11 +171,10 @@ class Own(Stage):
 
         `halved`: chroma, and whatever else lies on its grid.
         """
-        height, rows = y.shape[-2], self._strip_rows(y.shape[-1])
+        height, beyond = y.shape[-2], self._beyond
+        rows = self._strip_rows(height, y.shape[-1])
         if rows >= height:
             return restore(y, *halved)
-        unit = 2 * self.module.traits.tile_multiple
-        beyond = -(-self.module.traits.spatial_reach // unit) * unit
         done: list[tuple[Tensor, Tensor]] = []
         for top in range(0, height, rows):
             low, high = max(0, top - beyond), min(height, top + rows + beyond)
@@ -181,12 +183,29 @@ class Own(Stage):
             done.append((luma[..., first:last, :], chroma[..., first // 2 : -(-last // 2), :]))
         return torch.cat([luma for luma, _ in done], -2), torch.cat([chroma for _, chroma in done], -2)
 
-    def _strip_rows(self, width: int) -> int:
-        """Rows of input that are restored together."""
+    def _strip_rows(self, height: int, width: int) -> int:
+        """Rows of input that are restored together: strips as high as one another, as few as fit the memory with what they see."""
+        unit, pixel = 2 * self.module.traits.tile_multiple, self.module.traits.bytes_per_pixel
+        most = int(self._frame_bytes // (width * pixel))
+        if height <= most:
+            return height
+        for count in range(2, height):
+            rows = -(-height // (count * unit)) * unit
+            if rows + (1 if count == 2 else 2) * self._beyond <= most or rows <= _LEAST_UNITS * unit:
+                return max(rows, _LEAST_UNITS * unit)
+        return height
+
+    @property
+    def _beyond(self) -> int:
+        """Rows that a strip sees beyond each of its ends."""
         unit = 2 * self.module.traits.tile_multiple
-        budget = _STRIP_BYTES if self._memory is None else self._memory // (2 * torch.get_num_threads())
-        rows = budget // (width * self.module.traits.bytes_per_pixel) - 2 * self.module.traits.spatial_reach
-        return max(int(rows) // unit * unit, 4 * unit)
+        return -(-self.module.traits.spatial_reach // unit) * unit
+
+    @cached_property
+    def _frame_bytes(self) -> int:
+        """What the features of one frame may take: every thread has a frame, and half is left for what waits."""
+        share = (default_budget() if self._memory is None else self._memory) // (2 * torch.get_num_threads())
+        return max(share, _STRIP_BYTES) if self._memory is None else share
 
 
 def _tensor(plane: np.ndarray) -> Tensor:
