@@ -13,6 +13,7 @@ from revivid.degrade.noise import Noise
 from revivid.errors import UsageError
 from revivid.restoration import auto
 from revivid.restoration.auto import choose
+from revivid.restoration.blurriness import Blurriness, blurriness
 from revivid.restoration.stage import Conditions
 from revivid.types import Clip, ColorSpec
 from revivid.workflows.job import open_reader
@@ -63,11 +64,46 @@ def test_one_clean_place_means_a_clean_video() -> None:
     assert choose([Noise(15, "yuv", 1).apply(smooth()), smooth()], SHARP).stages == ()
 
 
-def test_blur_is_what_the_network_would_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auto, "deblurring_change", lambda *_: 30.0)
+def test_blur_is_told_with_what_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "blurriness", lambda *_: Blurriness(change=30.0, detail=4.0, motion=8.0))
     choice = choose([smooth()], SHARP)
     assert [stage.stage for stage in choice.stages] == ["deblur"]
     assert "30 dB" in choice.reasons[1]
+    assert "8.0 pixels of motion" in choice.reasons[1]
+
+
+@pytest.mark.parametrize(
+    ("seen", "blurred"),
+    [
+        (Blurriness(change=40.0, detail=1.0, motion=8.0), True),
+        (Blurriness(change=40.0, detail=1.0, motion=0.0), False),  # nothing moves
+        (Blurriness(change=40.0, detail=1000.0, motion=8.0), False),  # too much fine detail for blur
+        (Blurriness(change=50.0, detail=1.0, motion=8.0), False),  # nothing to gain
+    ],
+)
+def test_blur_needs_motion_and_has_little_detail(seen: Blurriness, blurred: bool) -> None:
+    assert seen.blurred == blurred
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_blurriness_measures_change_detail_and_motion(bit_depth: int) -> None:
+    rng, speed = np.random.default_rng(5), 3
+    noise = rng.normal(0, 40, (160, 400))
+    wide = np.mean([np.roll(noise, (i, j), (0, 1)) for i in range(3) for j in range(3)], 0)
+    y = np.stack([wide[:, speed * t : speed * t + 320] for t in range(5)]) + 128
+    high = (y * 2 ** (bit_depth - 8)).round().clip(0, 2**bit_depth - 1).astype(np.uint8 if bit_depth == 8 else np.uint16)
+    chroma = np.full((5, 80, 160), 2 ** (bit_depth - 1), high.dtype)
+    times = tuple(Fraction(t, 25) for t in range(5))
+    clip = Clip((high, chroma, chroma), times, (Fraction(1, 25),) * 5, ColorSpec(bit_depth=bit_depth))
+    found = blurriness([clip], SHARP)
+    assert found.motion == pytest.approx(speed, abs=0.3)
+    laplacian = 4 * y - np.roll(y, 1, 1) - np.roll(y, -1, 1) - np.roll(y, 1, 2) - np.roll(y, -1, 2)
+    assert found.detail == pytest.approx(np.square(laplacian[2, 1:-1, 1:-1]).mean() / 20, rel=0.01)
+    assert 20 < found.change < 60
+
+
+def test_a_single_frame_has_no_motion() -> None:
+    assert blurriness([smooth(1)], SHARP).motion == 0
 
 
 def test_a_file_is_looked_at_in_several_places(tmp_path: Path) -> None:

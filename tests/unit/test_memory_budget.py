@@ -77,6 +77,7 @@ def test_control_groups_of_version_2_count_with_their_parents(tmp_path):
         "sys/fs/cgroup/user.slice/job/memory.current": "900\n",
     })  # fmt: skip
     assert memory._cgroups(root) == 2400
+    assert memory._cgroup_limit(root) == 3000
 
 
 def test_control_groups_of_version_1_and_of_a_container(tmp_path):
@@ -87,8 +88,17 @@ def test_control_groups_of_version_1_and_of_a_container(tmp_path):
         "sys/fs/cgroup/memory/memory.stat": "total_inactive_file 100\n",
     })  # fmt: skip
     assert memory._cgroups(root) == 0
+    assert memory._cgroup_limit(root) == 5000
     (root / "sys/fs/cgroup/memory/memory.limit_in_bytes").write_text("9223372036854771712\n")
     assert memory._cgroups(root) is None
+    assert memory._cgroup_limit(root) is None
+
+
+def test_what_there_is_in_all_does_not_depend_on_what_is_free(monkeypatch):
+    total = memory.total_bytes()
+    assert total >= memory.available_bytes()
+    monkeypatch.setattr(memory, "_system", lambda: 1)
+    assert memory.total_bytes() == total
 
 
 def test_limits_of_the_process_count(monkeypatch):

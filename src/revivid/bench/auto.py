@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 
 from ..pipeline import chain
-from ..restoration import auto, build_all
+from ..restoration import auto, blurriness, build_all
 from ..restoration.own import best_weights
 from ..restoration.stage import Conditions, Stage
 from ..types import Clip, join
@@ -41,7 +41,7 @@ def digest(stage: str) -> str:
     """What the answers of a stage by this name depend on: the weights that the package has for it, and how `auto` decides."""
     if stage == Auto.name:
         used = [best_weights("denoise"), best_weights("deblur"), best_weights("super-resolve", auto.ENLARGED, "best")]
-        decided = f"{auto.NOISY} {auto.BLURRY} {auto.SMALL}, enlarged where the truth is"
+        decided = f"{auto.NOISY} {blurriness.LIMIT} {auto.SMALL}, enlarged where the truth is"
     else:
         used, decided = [best_weights(stage, auto.ENLARGED if stage == "super-resolve" else 1)], ""
     sha = hashlib.sha256(decided.encode())

@@ -93,7 +93,8 @@ def encoding(
         raise UsageError(f"{name} has no preset {preset!r}", hint=f"Known: {', '.join(known.presets)}.")
     if color.bit_depth not in known.bit_depths:
         raise UsageError(
-            f"{name} can't encode {color.bit_depth}-bit video", hint="Choose --codec x265, which takes 8, 10 and 12 bits."
+            f"{name} can't encode {color.bit_depth}-bit video",
+            hint="Choose --codec x265, which takes 8, 10 and 12 bits; for --codec hybrid x265 --scale 1 --enhance auto.",
         )
     module = importlib.import_module(f".{known.module}", __package__)
     return module.encoding(color=color, crf=crf, preset=preset, hdr=hdr, params=params, width=width)

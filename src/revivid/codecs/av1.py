@@ -18,4 +18,4 @@ def encoding(*, color: ColorSpec, crf: float, preset: str, hdr: HdrMetadata | No
     options = {"crf": f"{crf:g}", "preset": preset}
     if settings:
         options["svtav1-params"] = ":".join(settings)
-    return Encoding("libsvtav1", options, bit_depths=(8, 10), min_size=(64, 64))
+    return Encoding("libsvtav1", options, bit_depths=(8, 10), min_size=(64, 64), not_in=("mov",))

@@ -65,10 +65,16 @@ class Encoding:
     odd_sizes: bool = False
     #: The smallest width and height that it encodes.
     min_size: tuple[int, int] = (2, 2)
+    #: Muxers that don't take its streams.
+    not_in: tuple[str, ...] = ()
 
     def muxer(self, path: str | os.PathLike[str]) -> str:
-        """libavformat's muxer of the output: what else it can carry depends on it. Raises as `muxer_for`."""
-        return muxer_for(path)
+        """libavformat's muxer of the output: what else it can carry depends on it. Raises as `muxer_for`, and `UsageError` for
+        one that doesn't take what this encoder makes."""
+        muxer = muxer_for(path)
+        if muxer in self.not_in:
+            raise UsageError(f"{os.fspath(path)}: {self.encoder} doesn't go into {muxer}", hint="Name a .mp4 or a .mkv file.")
+        return muxer
 
     def writer(self, path: str | os.PathLike[str], target: Target, **options: Any) -> Writer:
         """What encodes Clips so into `path`; options as `VideoWriter`."""
@@ -82,7 +88,7 @@ class Encoding:
             least = f"{self.min_size[0]}x{self.min_size[1]}"
             raise UsageError(
                 f"{width}x{height} is too small for {self.encoder}: {least} at least",
-                hint="Choose a larger --scale, or x264 or FFV1, which take less.",
+                hint="Choose a larger --scale, or --codec x264, which takes less, or for --codec hybrid x265 --scale 1 --enhance auto.",
             )
         if (width % 2 or height % 2) and not self.odd_sizes:
             raise UsageError(

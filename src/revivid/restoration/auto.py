@@ -1,7 +1,7 @@
-"""What a video needs, judged by itself: noise by measuring it, blur by asking the deblurring network whether it would change much.
+"""What a video needs, judged by itself: noise by measuring it, blur by what deblurring would change.
 
     a few frames from several places -> noise in luma        -> denoise, told how much
-                                     -> deblurred and compared -> deblur, or sharp already
+                                     -> `blurriness`           -> deblur, or sharp already
                                      -> size                   -> super-resolve, where it is that of a thumbnail
     CRF of the stream                ---------------------------> said
 
@@ -12,13 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
-import numpy as np
-
-from ..metrics.pixel import psnr_from_mse
 from ..recipe import StageSpec
 from ..types import Clip
+from .blurriness import blurriness
 from .noise_level import luma_noise
 from .own import Own, best_weights
 from .stage import Conditions
@@ -26,9 +23,6 @@ from .stage import Conditions
 #: Noise from which denoising is worth it, in 8-bit code values of luma. The finest texture of 18 clean clips measures up to 5.5;
 #: weaker noise is left with it.
 NOISY = 6.0
-#: Deblurring that changes frames to less than this PSNR in dB of themselves is for blurry ones: of sharp clips the worst is at 46.2
-#: (results/quality.json, `sharp`). Mild blur is left with them, and some of what a strong encoder hides.
-BLURRY = 39.0
 #: Rows (columns, where they are fewer) up to which a video is enlarged, and how much.
 SMALL, ENLARGED = 144, 4
 #: Where to look, as parts of the length, and at how many frames.
@@ -57,12 +51,13 @@ def choose(samples: Sequence[Clip], conditions: Conditions) -> Choice:
     if level >= NOISY:
         denoise = Own("denoise", conditions, sigma="auto")
         samples = [denoise.process(sample) for sample in samples]
-    change = median(deblurring_change(sample, conditions) for sample in samples)
-    if change < BLURRY:
+    blur = blurriness(samples, conditions)
+    seen = f"deblurring changes frames to {blur.change:.0f} dB of themselves, {blur.motion:.1f} pixels of motion a frame"
+    if blur.blurred:
         stages.append(StageSpec("deblur"))
-        reasons.append(f"deblurring changes frames to {change:.0f} dB of themselves: deblur")
+        reasons.append(f"{seen}: deblur")
     else:
-        reasons.append(f"deblurring would hardly change a frame ({change:.0f} dB): sharp enough")
+        reasons.append(f"{seen}: sharp enough")
     width, height = samples[0].width, samples[0].height
     if min(width, height) <= SMALL:
         # The best costs little where frames are so small.
@@ -72,11 +67,3 @@ def choose(samples: Sequence[Clip], conditions: Conditions) -> Choice:
     else:
         reasons.append(f"{width}x{height} pixels: the size stays")
     return Choice(tuple(stages), tuple(reasons))
-
-
-def deblurring_change(sample: Clip, conditions: Conditions) -> float:
-    """PSNR in dB between the luma of a sample's middle frame and what the deblurring network makes of it."""
-    middle = len(sample) // 2
-    before, after = (clip.planes[0][middle].astype(np.float64) for clip in (sample, Own("deblur", conditions).process(sample)))
-    error = float(np.square(before - after).mean())
-    return psnr_from_mse(error, sample.color.peak)

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,13 @@ def available_bytes() -> int:
     return min((amount for amount in found if amount is not None), default=FALLBACK_BYTES)
 
 
+def total_bytes() -> int:
+    """What this process could ever take, whatever others use at the moment: the least of the system's memory and of its control
+    groups' limits."""
+    found = [_system_total(), _cgroup_limit(Path("/"))]
+    return min((amount for amount in found if amount is not None), default=FALLBACK_BYTES)
+
+
 def default_budget() -> int:
     """What restoring takes when nobody says how much: `FRACTION` of what is available."""
     return int(FRACTION * available_bytes())
@@ -78,18 +86,27 @@ def is_out_of_memory(fault: BaseException) -> bool:
 def _system() -> int | None:
     """Memory that could be had without swapping."""
     if sys.platform == "win32":
-        return _windows()
+        return _windows()[1]
     lines = _read(Path("/proc/meminfo")).splitlines()
     for line in lines:
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
-    try:  # macOS: what others use is not to be had this way; half of the memory is a modest guess
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    # macOS: what others use is not to be had this way; half of the memory is a modest guess.
+    total = _system_total()
+    return None if total is None else total // 2
+
+
+def _system_total() -> int | None:
+    if sys.platform == "win32":
+        return _windows()[0]
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
         return None
 
 
-def _windows() -> int | None:
+def _windows() -> tuple[int | None, int | None]:
+    """Bytes in all, and available ones."""
     import ctypes
 
     class Status(ctypes.Structure):
@@ -102,12 +119,21 @@ def _windows() -> int | None:
 
     status = Status(length=ctypes.sizeof(Status))
     found = ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined]
-    return int(status.available) if found else None
+    return (int(status.total), int(status.available)) if found else (None, None)
 
 
 def _cgroups(root: Path) -> int | None:
     """What the control groups (version 1 and 2) of this process still allow; `root` is where the file system begins."""
-    left = []
+    return min((room for group, names in _groups(root) if (room := _room(group, *names)) is not None), default=None)
+
+
+def _cgroup_limit(root: Path) -> int | None:
+    """What they allow in all."""
+    return min((limit for group, (name, *_) in _groups(root) if (limit := _amount(group / name)) is not None), default=None)
+
+
+def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, str, str]]]:
+    """Folders of this process' control groups and of those above, and in each the names of limit, usage and files' pages."""
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2) if line.count(":") >= 2 else ("", "-", "")
         if controllers == "":
@@ -119,18 +145,23 @@ def _cgroups(root: Path) -> int | None:
             continue
         # Inside a container the path may be that of the host, and only the mount's own root is there to be read.
         own = mount / path.lstrip("/")
-        groups = [own, *own.parents][: len(own.parts) - len(mount.parts) + 1]
-        left += [room for group in {*groups, mount} if (room := _room(group, *names)) is not None]
-    return min(left, default=None)
+        for group in {*[own, *own.parents][: len(own.parts) - len(mount.parts) + 1], mount}:
+            yield group, names
 
 
 def _room(group: Path, limit_name: str, usage_name: str, cache_name: str) -> int | None:
     """Limit less usage of one control group; file pages that nobody uses can be had back and are no usage."""
-    limit, usage = _read(group / limit_name).strip(), _read(group / usage_name).strip()
-    if not (limit.isdecimal() and usage.isdecimal()) or int(limit) >= 2**60:
+    limit, usage = _amount(group / limit_name), _amount(group / usage_name)
+    if limit is None or usage is None:
         return None
     cache = re.search(rf"^{cache_name} (\d+)$", _read(group / "memory.stat"), re.MULTILINE)
-    return max(0, int(limit) - int(usage) + (int(cache[1]) if cache else 0))
+    return max(0, limit - usage + (int(cache[1]) if cache else 0))
+
+
+def _amount(path: Path) -> int | None:
+    """The number in a control group's file; None where it has none, or one that stands for no limit."""
+    text = _read(path).strip()
+    return int(text) if text.isdecimal() and int(text) < 2**60 else None
 
 
 def _address_space() -> int | None:

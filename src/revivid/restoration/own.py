@@ -19,7 +19,7 @@ from ..types import Clip, join
 from ..weights import embedded
 from .backends import Backend, choose
 from .embedded import load_embedded
-from .memory import default_budget
+from .memory import total_bytes
 from .neighbours import Planes, with_neighbours
 from .noise_level import luma_noise
 from .stage import Conditions, Stage
@@ -46,8 +46,8 @@ _LEAST_SHARE = 0.55
 Restore = Callable[..., tuple[Tensor, Tensor]]
 #: The least CRF that the networks for these tasks were trained with; better input is treated like it.
 _LEAST_CRF = {"super-resolve": 20.0, "deartifact": 20.0, "refine": 18.0}
-#: What the features of one frame may take at least where nobody says how much.
-_STRIP_BYTES = 512 * 2**20
+#: Where nobody says how much: which part of the machine's memory all frames' features together may take, and one's at least.
+_PARTS, _FRAME_BYTES = 4, 512 * 2**20
 #: A strip's least height, in units of rows that networks want: of lower ones what they see beyond their ends would be the most.
 _LEAST_UNITS = 4
 
@@ -203,9 +203,13 @@ class Own(Stage):
 
     @cached_property
     def _frame_bytes(self) -> int:
-        """What the features of one frame may take: every thread has a frame, and half is left for what waits."""
-        share = (default_budget() if self._memory is None else self._memory) // (2 * torch.get_num_threads())
-        return max(share, _STRIP_BYTES) if self._memory is None else share
+        """What the features of one frame may take: every thread has a frame, and half is left for what waits.
+
+        By default it follows from the machine alone, not from what is free now, so that the same job makes the same bytes.
+        """
+        if self._memory is not None:
+            return self._memory // (2 * torch.get_num_threads())
+        return max(total_bytes() // (_PARTS * torch.get_num_threads()), _FRAME_BYTES)
 
 
 def _tensor(plane: np.ndarray) -> Tensor:

@@ -20,8 +20,8 @@ Options = TypeVar("Options")
 TARGETS = ("target_psnr", "target_vmaf", "size", "bitrate", "share")
 #: The codec whose streams are our own; its options are `learned.BvcOptions`.
 LEARNED_CODEC = "bvc"
-#: Short for AV1 at full size, with the best place to sharpen. Of the encoders and presets that code 1280x720 at 2 frames/s or more
-#: beside deblurring on two cores, this one keeps most (docs/hybrid.md).
+#: Short for AV1 at full size, with the best place to sharpen. Of the encoders and presets that were measured beside deblurring
+#: this one keeps most for next to no time (docs/hybrid.md).
 HYBRID_CODEC = "hybrid"
 _HYBRID = {"codec": "av1", "encoder_preset": "4", "scale": "1", "enhance": "auto"}
 #: What `compress` can be asked for.
@@ -232,6 +232,11 @@ def make_compress(given: Mapping[str, Any]) -> CompressOptions:
     options = {key: value for key, value in _known(given, [*own, "preset"]).items() if value is not None}
     name = options.pop("preset", None)
     if name is not None:
+        if options.get("codec") == HYBRID_CODEC:
+            raise UsageError(
+                f"preset {name} and codec hybrid contradict each other: both say how large and how strongly to compress",
+                hint="Name one of them; --crf, --size or --bitrate say how small hybrid makes it.",
+            )
         chosen = preset(name)
         decided = set(options) & {"crf", *TARGETS}
         settings = {key: value for key, value in chosen.compress.items() if not decided or key not in ("crf", *TARGETS)}
