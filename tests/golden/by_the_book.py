@@ -38,12 +38,14 @@ class RangeDecoder:
 class BlocksByTheBook:
     """Section 9 of docs/FORMAT.md: the predicted frames of one group, place by place, with the model that `known` holds."""
 
-    def __init__(self, known: Any, adaptive: bool = False) -> None:
-        self.known, self.adaptive = known, adaptive
+    def __init__(self, known: Any, adaptive: bool = False, most: int = 1 << 20) -> None:
+        self.known, self.adaptive, self.most = known, adaptive, most
         self.before: dict[str, dict[str, Any]] = {}
         #: Symbols of every table so far, and the tables that are no longer the model's.
         self.counts: dict[Table, list[int]] = {}
         self.learned: dict[Table, list[int]] = {}
+        #: Tables that decoded something in this frame.
+        self.used: set[Table] = set()
 
     def frame(self, data: bytes) -> list[int]:
         self.coder, integers = RangeDecoder(data), []
@@ -69,15 +71,17 @@ class BlocksByTheBook:
         return integers
 
     def learn(self) -> None:
-        for (part, kind, row, number), counts in self.counts.items():
+        for part, kind, row, number in self.used:
+            counts = self.counts[part, kind, row, number]
             cdf, pace = self.known[f"{part}_{kind}_cdf"][row, number].tolist(), {"value": 240, "last": 50, "coefficient": 50}[kind]
             total = 65536 * (pace + sum(counts))
             weights = [pace * (cdf[s + 1] - cdf[s]) + 65536 * count for s, count in enumerate(counts)]
             frequencies = [1 + (65536 - len(counts)) * weight // total for weight in weights]
             frequencies[frequencies.index(max(frequencies))] += 65536 - sum(frequencies)
             self.learned[part, kind, row, number] = [sum(frequencies[:s]) for s in range(len(counts) + 1)]
-            if sum(counts) > 1 << 20:
+            if sum(counts) > self.most:
                 counts[:] = [count // 2 for count in counts]
+        self.used.clear()
 
     def planes(self, activity: Plane) -> tuple[list[Plane], Plane]:
         surprise = dict.fromkeys(self.places(), 0)
@@ -155,9 +159,9 @@ class BlocksByTheBook:
             cdf, length = self.learned.get(table, own_cdf), len(own_cdf) - 1
             starts = [i + (cdf[i] * (2**24 - length) >> 16) for i in range(length)] + [2**24]
             symbols = {p: self.coder.symbol(starts) for p, own in classes.items() if own == number}
-            counts = self.counts.setdefault(table, [0] * length) if symbols else []
             for symbol in symbols.values():
-                counts[symbol] += 1
+                self.used.add(table)
+                self.counts.setdefault(table, [0] * length)[symbol] += 1
             found |= symbols
         return found
 

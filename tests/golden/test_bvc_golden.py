@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 from by_the_book import BlocksByTheBook, RangeDecoder
 
+from context_tables import SHAPES, alike, random_coder
+from revivid.codecs.bvc import adaptive as adaptive_tables
 from revivid.codecs.bvc import keyframe
 from revivid.codecs.bvc.context_coder import ContextCoder, ContextTables
 from revivid.codecs.bvc.entropy import LatentCoder, Tables
@@ -227,6 +229,30 @@ def test_predicted_frames_by_contexts(adaptive: bool) -> None:
             assert sha256(*pair) == sha
             assert writing.encode(*pair) == frame
             assert hashlib.sha256(struct.pack(f"<{sum(p.size for p in pair)}i", *book.frame(frame.data))).hexdigest() == sha
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_are_halved_by_the_book(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a low limit, and quiet frames in which many tables rest."""
+    monkeypatch.setattr(adaptive_tables, "MOST_COUNT", 300)
+    coder = random_coder(seed, adaptive=True)
+    names = [field.name for field in dataclasses.fields(ContextTables) if field.init]
+    known = _Arrays({f"{part}_{name}": getattr(getattr(coder, part), name) for part in ("motion", "residual") for name in names})
+    known["shapes"] = np.array(SHAPES)
+    group, book = coder.group(), BlocksByTheBook(known, adaptive=True, most=300)
+    for number, pair in enumerate(zip(*(alike(shape, 12, seed + i) for i, shape in enumerate(SHAPES)), strict=True)):
+        motion, residual = (0 * latent if number % 3 == 2 else latent for latent in pair)
+        data = group.encode(motion, residual).data
+        assert book.frame(data) == [*motion.ravel().tolist(), *residual.ravel().tolist()]
+    assert any(sum(counts) > 150 for counts in book.counts.values())
+
+
+class _Arrays(dict[str, np.ndarray]):
+    """As `numpy.load` has them."""
+
+    @property
+    def files(self) -> list[str]:
+        return list(self)
 
 
 def contexts_coder(adaptive: bool) -> ContextCoder:

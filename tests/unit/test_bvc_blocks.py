@@ -20,7 +20,7 @@ from revivid.layers.warp import backward_warp
 from revivid.networks.bvc import _AsModules
 from revivid.networks.bvc_choices import matched, worthwhile
 from revivid.networks.bvc_compact import brought_in_blocks
-from revivid.networks.bvc_decoding import OnBlocks
+from revivid.networks.bvc_decoding import OnBlocks, coded_blocks
 
 
 @pytest.fixture(scope="module")
@@ -181,9 +181,9 @@ def test_what_hardly_helps_is_not_coded() -> None:
 def test_edges_of_coded_blocks_are_smoothed() -> None:
     torch.manual_seed(0)
     steps = torch.rand(1, 3, 4, 4).sub(0.5).mul(0.02).add(0.5).repeat_interleave(8, 2).repeat_interleave(8, 3)
-    nothing = torch.zeros_like(steps)
+    nothing, all_of_them = (torch.full((1, 1, 4, 4), answer) for answer in (False, True))
     assert torch.equal(deblock(steps.clone(), nothing, 8, 0.2), steps)
-    smooth = deblock(steps.clone(), nothing + 1, 8, 0.2)
+    smooth = deblock(steps.clone(), all_of_them, 8, 0.2)
 
     def jumps(frame: Tensor) -> Tensor:
         return (frame[..., 8::8] - frame[..., 7:-1:8]).abs()
@@ -196,7 +196,19 @@ def test_edges_of_coded_blocks_are_smoothed() -> None:
     left[..., 7::8], left[..., 0::8], left[..., 7::8, :], left[..., 0::8, :] = (0.0,) * 4
     assert torch.equal(inside, left)
     edge = torch.where(torch.arange(32) < 16, 0.3, 0.7).expand(1, 3, 32, 32)
-    assert torch.equal(deblock(edge.clone(), nothing + 1, 8, 0.2), edge), "edges of the picture's own stay"
+    assert torch.equal(deblock(edge.clone(), all_of_them, 8, 0.2), edge), "edges of the picture's own stay"
+    alone = nothing.clone()
+    alone[..., 1, 2] = True
+    touched = F.max_pool2d((deblock(steps.clone(), alone, 8, 0.2) != steps).any(1, keepdim=True).float(), 8)
+    assert touched[0, 0].tolist() == [[0, 0, 1, 0], [0, 1, 1, 1], [0, 0, 1, 0], [0, 0, 0, 0]]
+
+
+def test_blocks_with_integers_are_coded() -> None:
+    symbols = torch.zeros(384, 2, 3, dtype=torch.int16)
+    symbols[4 * 7 + 1, 0, 2], symbols[4 * 95 + 2, 1, 0] = 1, -1  # top right of one place, bottom left of another
+    found = coded_blocks(symbols)
+    assert found.shape == (1, 1, 4, 6)
+    assert found[0, 0].nonzero().tolist() == [[0, 5], [3, 0]]
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from revivid.layers import fused
 from revivid.learned import keyframes, model
+from revivid.networks import bvc_decoding
 
 #: In samples of 0 to 1, as docs/FORMAT.md says: a fourth of an 8-bit step.
 TOLERANCE = 1 / 1024
@@ -80,6 +81,25 @@ def test_other_kernels_come_near(coded, other: str, monkeypatch: pytest.MonkeyPa
         away = farthest(decoded(network, first, integers), seen)
     assert away < TOLERANCE
     assert farthest(seen[:-1], seen[1:]) > 0.1, "the frames differ from one another"
+
+
+@pytest.mark.parametrize("coefficient", [15, 16, 30])
+def test_atoms_that_cancel_each_other_come_near(coefficient: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two atoms of equal size add up to 0 on half of a block, or to 1e-10, as a machine's kernels will have it."""
+    network: Any = model.load().network
+    motion, residual = (torch.zeros(shape, dtype=torch.int16) for shape in network.latent_shapes(64, 64))
+    residual[:4], residual[4 * coefficient : 4 * coefficient + 4] = 1, -1
+    reference = torch.full((1, 3, 64, 64), 0.5)
+    reference[..., 8:16] += 0.02
+    reference[..., 24:40] += 0.02
+
+    def one_after_the_other(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return (x[..., None, :] * weight).sum(-1) + (0 if bias is None else bias)
+
+    with torch.inference_mode():
+        usual = network.decode(motion, residual, reference, 1.0)
+        monkeypatch.setattr(bvc_decoding.F, "linear", one_after_the_other)
+        assert (network.decode(motion, residual, reference, 1.0) - usual).abs().max() < TOLERANCE
 
 
 @pytest.mark.parametrize("quality", [1.0, 8.0])

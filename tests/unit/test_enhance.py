@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clips import Film, make
 from revivid import restoration
 from revivid.errors import UsageError
 from revivid.media.probe import probe
@@ -135,6 +136,22 @@ def test_without_a_refiner_it_comes_back_as_it_decodes(monkeypatch: pytest.Monke
     assert np.array_equal(decoded, restored)
 
 
+@pytest.mark.parametrize(
+    ("source", "output", "words"),
+    [
+        (Film(frames=4, size=(50, 40)), "a.mp4", "x265 --scale 1 --enhance auto"),
+        (Film(frames=4, size=(64, 64), codec="libx265", pixel_format="yuv420p12le"), "a.mp4", "x265 --scale 1 --enhance auto"),
+        (Film(frames=4, size=(64, 64)), "a.mov", ".mkv"),
+    ],
+)
+def test_what_av1_does_not_take_is_said_before_anything_is_done(source: Film, output: str, words: str, tmp_path: Path) -> None:
+    made = make(tmp_path / "film.mkv", source)
+    with pytest.raises(UsageError) as fault:
+        compress(made, tmp_path / output, codec="hybrid", enhance="before", **FAST)
+    assert words in str(fault.value.hint)
+    assert not (tmp_path / output).exists()
+
+
 def test_hybrid_is_short_for_av1_at_full_size() -> None:
     assert make_compress({"codec": "hybrid"}) == CompressOptions(codec="av1", encoder_preset="4", scale="1", enhance="auto")
     assert make_compress({"codec": "x265", "enhance": "auto"}) == CompressOptions(codec="x265", scale="1", enhance="auto")
@@ -148,7 +165,8 @@ def test_hybrid_is_short_for_av1_at_full_size() -> None:
         ({"enhance": "sometimes"}, "before, after, auto"),
         ({"scale": "1/2"}, "at full size"),
         ({"target_psnr": 30}, "against the input"),
-        ({"preset": "paper"}, "at full size"),
+        ({"preset": "paper"}, "preset paper and codec hybrid contradict each other"),
+        ({"preset": "small", "scale": "1"}, "Name one of them"),
     ],
 )
 def test_what_contradicts_itself_is_refused(options: dict[str, Any], words: str) -> None:

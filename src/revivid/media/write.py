@@ -88,7 +88,7 @@ class Encoding:
             least = f"{self.min_size[0]}x{self.min_size[1]}"
             raise UsageError(
                 f"{width}x{height} is too small for {self.encoder}: {least} at least",
-                hint="Choose a larger --scale, or --codec x264, which takes less, or for --codec hybrid x265 --scale 1 --enhance auto.",
+                hint="Choose a larger --scale or --codec x264; for --codec hybrid x265 --scale 1 --enhance auto.",
             )
         if (width % 2 or height % 2) and not self.odd_sizes:
             raise UsageError(

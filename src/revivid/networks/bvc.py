@@ -29,7 +29,7 @@ from ..layers.rdn import ResidualDenseNetwork
 from ..layers.warp import backward_warp
 from . import bvc_compact, bvc_paper
 from .bvc_choices import matched, worthwhile
-from .bvc_decoding import LATENT_CELL, Decoding, Motion, OnBlocks, OnCells, moved_by, smoothed, step_of
+from .bvc_decoding import LATENT_CELL, Decoding, Motion, OnBlocks, OnCells, Residual, coded_blocks, moved_by, smoothed, step_of
 from .traits import Traits
 
 #: The last quality where a network serves several rates.
@@ -54,7 +54,7 @@ class Expanded(NamedTuple):
     """What a frame's integers say without its reference, as `Decoding` has it."""
 
     motion: Motion
-    residual: Tensor
+    residual: Residual
     quality: float
 
 
@@ -233,7 +233,7 @@ class Bvc(nn.Module):
         residual = self._lacking(missing, quality)
         found = way.residual(residual, quality)
         if self.detail_coder is not None:
-            detail = self.detail_coder.quantise(missing - way.pictured(found), quality)
+            detail = self.detail_coder.quantise(missing - way.pictured(found.samples), quality)
             found, residual = way.detailed(found, detail, quality), torch.cat((residual, detail))
         return Coded(motion, residual, way.decoded(predicted, found, quality))
 
@@ -370,12 +370,13 @@ class _AsModules:
         flow, ages = moved_by(self._network.motion_coder, symbols, quality)
         return Motion(flow, ages=ages)
 
-    def residual(self, symbols: Tensor, quality: float) -> Tensor:
-        return self._network.residual_coder.reconstruct(symbols, quality)
+    def residual(self, symbols: Tensor, quality: float) -> Residual:
+        found = self._network.residual_coder.reconstruct(symbols, quality)
+        return Residual(found, coded_blocks(symbols) if self._network.mcnet is None else None)
 
-    def detailed(self, residual: Tensor, symbols: Tensor, quality: float) -> Tensor:
+    def detailed(self, residual: Residual, symbols: Tensor, quality: float) -> Residual:
         assert self._network.detail_coder is not None
-        return residual + self._network.detail_coder.reconstruct(symbols, quality)
+        return Residual(residual.samples + self._network.detail_coder.reconstruct(symbols, quality))
 
     def predicted(self, motion: Motion, references: Sequence[Tensor]) -> Tensor:
         reference = _laid_out(references[0])
@@ -389,13 +390,14 @@ class _AsModules:
                 warped = torch.where(theirs, self._network.warped(_laid_out(other), motion.flow), warped)
         return self._network.compensated(warped, reference, motion.flow)
 
-    def pictured(self, predicted: Tensor) -> Tensor:
-        return predicted
+    def pictured(self, samples: Tensor) -> Tensor:
+        return samples
 
-    def decoded(self, predicted: Tensor, residual: Tensor, quality: float) -> Tensor:
+    def decoded(self, predicted: Tensor, residual: Residual, quality: float) -> Tensor:
+        frame = predicted + residual.samples
         if self._network.mcnet is None:
-            return smoothed(predicted + residual, residual, step_of(self._network.residual_coder, quality))
-        return (predicted + residual).clamp_(0, 1)
+            return smoothed(frame, residual.coded, step_of(self._network.residual_coder, quality))
+        return frame.clamp_(0, 1)
 
 
 def _laid_out(frame: Tensor) -> Tensor:

@@ -38,6 +38,13 @@ class Motion(NamedTuple):
     ages: Tensor | None = None
 
 
+class Residual(NamedTuple):
+    """`samples`: what is added to x-. `coded` (1, 1, H/8, W/8), bool: of blocks, which have an integer that is not 0."""
+
+    samples: Tensor
+    coded: Tensor | None = None
+
+
 class Decoding(Protocol):
     """A way to compute the decoder. What it hands from one method to the next is its own."""
 
@@ -45,11 +52,11 @@ class Decoding(Protocol):
         """Of a frame's integers (C, h, w)."""
         ...
 
-    def residual(self, symbols: Tensor, quality: float) -> Tensor:
+    def residual(self, symbols: Tensor, quality: float) -> Residual:
         """Of a frame's integers (C, h, w)."""
         ...
 
-    def detailed(self, residual: Tensor, symbols: Tensor, quality: float) -> Tensor:
+    def detailed(self, residual: Residual, symbols: Tensor, quality: float) -> Residual:
         """A residual, which may be overwritten, with what the integers (C, h, w) of the fine coefficients add."""
         ...
 
@@ -57,11 +64,11 @@ class Decoding(Protocol):
         """x- of Eq. 8, from the frames decoded before, (1, 3, H, W) each, newest first."""
         ...
 
-    def pictured(self, predicted: Tensor) -> Tensor:
-        """x- as a picture (1, 3, H, W)."""
+    def pictured(self, samples: Tensor) -> Tensor:
+        """x-, or a residual's samples, as a picture (1, 3, H, W)."""
         ...
 
-    def decoded(self, predicted: Tensor, residual: Tensor, quality: float) -> Tensor:
+    def decoded(self, predicted: Tensor, residual: Residual, quality: float) -> Tensor:
         """The frame (1, 3, H, W) in [0, 1]; `predicted` may be overwritten."""
         ...
 
@@ -86,17 +93,17 @@ class OnCells:
         flow = self._motion_coder.reconstruct(symbols, quality)
         return Motion(flow, taps_of(enlarge_flow(flow)))
 
-    def residual(self, symbols: Tensor, quality: float) -> Tensor:
+    def residual(self, symbols: Tensor, quality: float) -> Residual:
         block, _, synthesis, deblocking = cast(Iterable[nn.Module], self._residual_coder.decoder)
         latent = block(self._residual_coder.dequantised(symbols, quality))
         cells = _synthesised(cast(Synthesis, synthesis), F.pixel_shuffle(latent, 2))
-        return _deblocked(cast(Deblocking, deblocking), cells)
+        return Residual(_deblocked(cast(Deblocking, deblocking), cells))
 
-    def detailed(self, residual: Tensor, symbols: Tensor, quality: float) -> Tensor:
+    def detailed(self, residual: Residual, symbols: Tensor, quality: float) -> Residual:
         assert self._detail_coder is not None
         shuffle, synthesis = cast(Iterable[nn.Module], self._detail_coder.decoder)
         latent = shuffle(self._detail_coder.dequantised(symbols, quality))
-        return residual.add_(_synthesised(cast(Synthesis, synthesis), latent))
+        return Residual(residual.samples.add_(_synthesised(cast(Synthesis, synthesis), latent)))
 
     def predicted(self, motion: Motion, references: Sequence[Tensor]) -> Tensor:
         assert motion.taps is not None
@@ -107,12 +114,12 @@ class OnCells:
         hidden = fused_conv(_with_coarser(self._mcnet, fine), join.weight, join.bias, relu=True)
         return fused_conv(hidden, *_permuted(head), add=cells)
 
-    def pictured(self, predicted: Tensor) -> Tensor:
-        return _to_picture(predicted)
+    def pictured(self, samples: Tensor) -> Tensor:
+        return _to_picture(samples)
 
-    def decoded(self, predicted: Tensor, residual: Tensor, quality: float) -> Tensor:
+    def decoded(self, predicted: Tensor, residual: Residual, quality: float) -> Tensor:
         del quality
-        return _to_picture(predicted.add_(residual).clamp_(0, 1))
+        return _to_picture(predicted.add_(residual.samples).clamp_(0, 1))
 
 
 def step_of(coder: LatentCoder, quality: float) -> float:
@@ -122,9 +129,16 @@ def step_of(coder: LatentCoder, quality: float) -> float:
     return 1 / (gain * cast(Analysis, cast(nn.Sequential, coder.encoder)[0]).gain)
 
 
-def smoothed(frame: Tensor, residual: Tensor, step: float) -> Tensor:
+def smoothed(frame: Tensor, coded: Tensor | None, step: float) -> Tensor:
     """What a decoder of blocks makes of x- and the residual that was added to it; `frame` is overwritten."""
-    return deblock(frame, residual, BLOCK, step).clamp_(0, 1)
+    assert coded is not None
+    return deblock(frame, coded, BLOCK, step).clamp_(0, 1)
+
+
+def coded_blocks(symbols: Tensor) -> Tensor:
+    """`Residual.coded` of a residual's integers (C, h, w): channel 4 k + b is coefficient k of block b of four."""
+    found = (symbols != 0).unflatten(0, (-1, 2, 2)).any(0)
+    return found.permute(2, 0, 3, 1).flatten(2, 3).flatten(0, 1)[None, None]
 
 
 def moved_by(coder: LatentCoder, symbols: Tensor, quality: float) -> tuple[Tensor, Tensor | None]:
@@ -143,12 +157,12 @@ class OnBlocks:
         flow, ages = moved_by(self._motion_coder, symbols, quality)
         return Motion(flow, None if self._overlap else taps_of(repeat_flow(flow)), ages)
 
-    def residual(self, symbols: Tensor, quality: float) -> Tensor:
+    def residual(self, symbols: Tensor, quality: float) -> Residual:
         shuffle, synthesis = cast(Iterable[nn.Module], self._residual_coder.decoder)
         latent = shuffle(self._residual_coder.dequantised(symbols, quality))
-        return _to_picture(_synthesised(cast(Synthesis, synthesis), latent))
+        return Residual(_to_picture(_synthesised(cast(Synthesis, synthesis), latent)), coded_blocks(symbols))
 
-    def detailed(self, residual: Tensor, symbols: Tensor, quality: float) -> Tensor:
+    def detailed(self, residual: Residual, symbols: Tensor, quality: float) -> Residual:
         del residual, symbols, quality
         raise AssertionError("a network without a coarse residual has no fine one")
 
@@ -162,11 +176,11 @@ class OnBlocks:
             return row_warp(pictures[0], motion.taps)
         return rows_warp(pictures, motion.ages.clamp(max=len(pictures) - 1), motion.taps)
 
-    def pictured(self, predicted: Tensor) -> Tensor:
-        return predicted
+    def pictured(self, samples: Tensor) -> Tensor:
+        return samples
 
-    def decoded(self, predicted: Tensor, residual: Tensor, quality: float) -> Tensor:
-        return smoothed(predicted.add_(residual), residual, step_of(self._residual_coder, quality))
+    def decoded(self, predicted: Tensor, residual: Residual, quality: float) -> Tensor:
+        return smoothed(predicted.add_(residual.samples), residual.coded, step_of(self._residual_coder, quality))
 
 
 def _synthesised(synthesis: Synthesis, latent: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ class _Kind:
 
     def learn(self) -> None:
         self.cdf[self._fresh, 1:] = mixed(self._prior[self._fresh], self._counts[self._fresh], self._pace).cumsum(-1)
-        self._counts[self._counts.sum(-1) > MOST_COUNT] >>= 1
+        self._counts[self._fresh & (self._counts.sum(-1) > MOST_COUNT)] >>= 1
         self._learned |= self._fresh
         for place in zip(*np.nonzero(self._fresh), strict=True):
             self._models.pop((int(place[0]), int(place[1])), None)
