@@ -13,11 +13,13 @@ from moving import moving_clip, write_master
 from revivid import networks
 from revivid.bench import bvc
 from revivid.bench.bvc import Options, learned_codec, weight_files
-from revivid.bench.bvc_arms import X265, Learned, SvtAv1, arm_of
+from revivid.bench.bvc_arms import X265, Learned, SvtAv1, arm_of, stage_of
 from revivid.bench.bvc_summary import compare
+from revivid.bench.settings import CLEAN
 from revivid.errors import MissingWeights, UsageError
 from revivid.metrics.bd import bits_at
 from revivid.weights import embedded
+from revivid.workflows.compress import plan_compress
 from revivid.workflows.options import make_compress
 
 
@@ -70,11 +72,28 @@ def test_av1_has_a_curve() -> None:
 
 def test_a_model_without_venet_has_the_package_sharpen(model: Path) -> None:
     sharpened, preserved = arm_of("bvc", {"bvc": model}), arm_of("bvc-preserve", {"bvc": model})
-    assert (sharpened.before, preserved.before) == (("deblur",), ())
+    assert (sharpened.before, preserved.before) == (("deblur-best",), ())
     assert sharpened.sharpens
     assert not preserved.sharpens
     named = arm_of("ours", {"ours": model})
-    assert (named.name, named.before) == ("ours", ("deblur",))
+    assert (named.name, named.before) == ("ours", ("deblur-best",))
+
+
+def test_bench_and_command_sharpen_alike(tmp_path: Path) -> None:
+    video = write_master(tmp_path / "clip.mkv", moving_clip(4))
+    for codec, suffix in (("hybrid", "mp4"), ("bvc", "bvc")):
+        place = {"enhance": "before"} if codec == "hybrid" else {}
+        plan = plan_compress(video, tmp_path / f"out.{suffix}", sample=False, codec=codec, **place)
+        (part,) = arm_of(codec, {}).before
+        assert any(stage_of(str(part), CLEAN).describe() in step for step in plan.steps), plan.steps
+
+
+def test_anchors_are_for_those_that_sharpen_alike() -> None:
+    names = ["x265", "deblur+x265", "deblur-best+x265", "hybrid", "bvc", "gao+x265"]
+    found = compare({"clip": {name: curve(1.0) for name in names}})["against"]
+    assert list(found["x265"]) == names[1:]
+    assert list(found["deblur+x265"]) == ["x265", "hybrid", "gao+x265"]
+    assert list(found["deblur-best+x265"]) == ["x265", "bvc", "gao+x265"]
 
 
 @pytest.mark.parametrize("order", ["dc", "cd"])

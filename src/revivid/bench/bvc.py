@@ -30,7 +30,10 @@ from .scores import score_coded
 from .session import Common, Say, Session, write_json
 from .store import Store
 
-DEFAULT_ARMS = ("x265", "x265-veryslow", "deblur+x265", "deblur+x265-medium", "x265+deblur", "bvc", PRESERVE, HYBRID)
+DEFAULT_ARMS = (
+    "x265", "x265-veryslow", "deblur+x265", "deblur+x265-medium", "x265+deblur", HYBRID, "deblur-best+x265",
+    "deblur-best+x265-medium", "bvc", PRESERVE,
+)  # fmt: skip
 TESTS = ("blurry", "sharp", "preserve")
 #: A quick run takes every how manyth rate.
 _QUICK_STEP = 3

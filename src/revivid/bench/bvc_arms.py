@@ -3,8 +3,9 @@
     frames -> [networks] -> x265, AV1 or BVC -> bytes that count -> decoded frames -> [networks] -> frames that are scored
 
 An arm is called by its parts in their order: `deblur+x265` sharpens and then codes, `x265+deblur` codes and then sharpens. `bvc`
-sharpens as `revivid compress --codec bvc` does, `bvc-preserve` codes frames as they are, and `bvc-vvc` has keyframes by vvenc.
-`x265` has no look-ahead, as in the second paper, and `x265-medium` what its preset brings. All have a keyframe every twelve frames.
+and `hybrid` sharpen as `revivid compress` does, `bvc-preserve` codes frames as they are, and `bvc-vvc` has keyframes by vvenc.
+`deblur` takes the usual effort, as `hybrid` does, and `deblur-best` the best one, as `bvc` does. `x265` has no look-ahead, as in
+the second paper, and `x265-medium` what its preset brings. All have a keyframe every twelve frames.
 """
 
 from __future__ import annotations
@@ -39,10 +40,12 @@ from ..weights import embedded
 from .arms import restored
 from .settings import CLEAN
 
-#: Stages of the package that sharpen, by the name of their part.
-STAGES = {"deblur": StageSpec("deblur"), "refine": StageSpec("refine")}
-#: How well they do it, in every arm alike: as `revivid compress --codec bvc` does.
-_EFFORT = "best"
+#: Stages of the package that sharpen, and with which effort, by the name of their part.
+STAGES = {
+    "deblur": (StageSpec("deblur"), "balanced"),
+    "deblur-best": (StageSpec("deblur"), "best"),
+    "refine": (StageSpec("refine"), "balanced"),
+}
 HYBRID = "hybrid"
 #: Parts that only a weight file can bring.
 TRAINED = ("gao", "ifirnn", "venet")
@@ -172,6 +175,14 @@ class Arm:
         return functools.reduce(lambda frames, part: sharpened(part, frames, crf), self.after, decoded), size
 
 
+def sharpening(name: str) -> str | None:
+    """The package's stage that an arm of this name sharpens with; None: it doesn't, or with something else."""
+    if name in ("bvc", VVC):
+        return "deblur-best"
+    parts = _hybrid() if name == HYBRID else name.split("+")
+    return next((part for part in parts if part in STAGES), None)
+
+
 def arm_of(name: str, files: Mapping[str, Path]) -> Arm:
     """The arm of a name; `files` are weights by name.
 
@@ -202,7 +213,7 @@ def arm_of(name: str, files: Mapping[str, Path]) -> Arm:
 def sharpened(part: str | Path, clip: Clip, crf: float) -> Clip:
     """A clip through one part; stages of the package are told the CRF."""
     if isinstance(part, str):
-        return restored(_stage(part, crf), clip)
+        return restored(stage_of(part, crf), clip)
     with torch.inference_mode():
         frames = (Frame(picture) for picture in clip_to_rgb(clip))
         pictures = torch.stack(list(Engine(_cascade(part).deblurrer).stream(frames)))
@@ -245,7 +256,7 @@ def _bvc(name: str, files: Mapping[str, Path]) -> Arm:
     if name == PRESERVE:
         return Arm(name, (), Learned(file), ())
     coder = Learned(file, sharpen=own, keyframes="vvc" if name == VVC else "hevc")
-    return Arm(name, () if own else (_part("deblur", files),), coder, ())
+    return Arm(name, () if own else (_part("deblur-best", files),), coder, ())
 
 
 def _of_file(name: str, file: Path) -> Arm:
@@ -272,19 +283,21 @@ def _part(name: str, files: Mapping[str, Path]) -> str | Path:
     if name not in STAGES:
         raise UsageError(f"there is no part {name!r} of an arm", hint=f"Known: {', '.join((*STAGES, *TRAINED))}.")
     try:
-        _stage(name, CLEAN)
+        stage_of(name, CLEAN)
     except RevividError as fault:
         raise MissingWeights(f"{name}: {fault.message}") from fault
     return name
 
 
-def _stage(part: str, crf: float) -> Stage:
-    return build(STAGES[part], Conditions(crf=crf, backend="torch", effort=_EFFORT))
+def stage_of(part: str, crf: float) -> Stage:
+    spec, effort = STAGES[part]
+    return build(spec, Conditions(crf=crf, backend="torch", effort=effort))
 
 
 def _part_key(part: str | Path) -> str:
     """The sha256 of the weights that a part works with, and the effort that it takes."""
     if isinstance(part, Path):
         return sha256(part)
-    weights = getattr(_stage(part, CLEAN), "weights", "")
-    return f"{sha256(embedded.folder() / f'{weights}.safetensors')} {_EFFORT}" if weights in embedded.names() else part
+    weights = getattr(stage_of(part, CLEAN), "weights", "")
+    effort = STAGES[part][1]
+    return f"{sha256(embedded.folder() / f'{weights}.safetensors')} {effort}" if weights in embedded.names() else part

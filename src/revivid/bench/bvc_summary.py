@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..metrics.bd import frontier
+from .bvc_arms import sharpening
 from .deltas import are_curves, differences, mean_points, points_of, rounded
 from .scores import CODED_METRICS
 
-#: Arms that the others are held against; the last for the hybrid, whose encoder looks ahead, too.
-ANCHORS = ("x265", "deblur+x265", "deblur+x265-medium")
+#: Arms that the others are held against; those that look ahead for what does so, too.
+ANCHORS = ("x265", "deblur-best+x265", "deblur-best+x265-medium", "deblur+x265", "deblur+x265-medium")
 #: Bits per pixel at which curves are compared.
 AT_BPP = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 
@@ -33,10 +34,19 @@ def compare(clips: Mapping[str, Curves]) -> dict[str, Any]:
     names = list(next(iter(clips.values())))
     arms = {name: _arm([curves[name] for curves in clips.values()]) for name in names}
     against = {
-        anchor: {name: _against(clips, anchor, name) for name in names if name != anchor} for anchor in ANCHORS if anchor in names
+        anchor: {name: _against(clips, anchor, name) for name in names if name != anchor and _comparable(anchor, name)}
+        for anchor in ANCHORS
+        if anchor in names
     }
     by_clip = {clip: {name: list(map(rounded, points)) for name, points in curves.items()} for clip, curves in clips.items()}
     return {"arms": arms, "against": against, "by_clip": by_clip}
+
+
+def _comparable(anchor: str, name: str) -> bool:
+    """Whether what makes the difference is the codec: an anchor that sharpens is for those that sharpen alike, or otherwise than
+    the package does."""
+    ours, theirs = sharpening(anchor), sharpening(name)
+    return ours is None or theirs in (None, ours)
 
 
 def _arm(curves: Sequence[Sequence[Mapping[str, float]]]) -> dict[str, Any]:
