@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from revivid.layers.registration import register
+from revivid.layers.registration import nudge, register
 from revivid.layers.warp import backward_warp
 
 CELL = 4
@@ -49,3 +49,12 @@ def test_shifts_differ_from_place_to_place() -> None:
     found = register(target, reference, torch.zeros(1, 2, 16, 32), CELL)
     assert (found[:, 0, 4:-4, 3:12] - 1).abs().median() < 0.1
     assert (found[:, 0, 4:-4, 20:-3] + 1).abs().median() < 0.1
+
+
+def test_a_nudge_finds_what_is_missed_by_less_than_a_pixel() -> None:
+    reference, cell = texture(128, 160), 8
+    start = torch.tensor([4.0, -2.0]).view(1, 2, 1, 1).expand(1, 2, 16, 20)
+    found = nudge(moved(reference, 4.4, -2.5), reference, start, cell)
+    missed = (found - torch.tensor([4.4, -2.5]).view(1, 2, 1, 1)).abs()[:, :, 2:-2, 2:-2]
+    assert missed.median() < 0.1
+    assert torch.equal(nudge(flat := torch.full((1, 1, 32, 32), 0.4), flat, torch.ones(1, 2, 4, 4), cell), torch.ones(1, 2, 4, 4))

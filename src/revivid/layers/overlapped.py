@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .row_warp import CUBIC
+from .row_warp import CUBIC, bordered
 
 #: Side of a block, and how far it reaches beyond its edges, in pixels.
 SIDE = 8
@@ -38,7 +38,7 @@ def overlapped(pictures: Sequence[Tensor], vectors: Tensor, which: Tensor | None
     """
     _, channels, height, width = pictures[0].shape
     rows, columns = vectors.shape[1:]
-    padded = _padded(pictures)
+    padded = bordered(pictures, _BORDER)
     across, wide = _axis(vectors[0], width)
     down, tall = _axis(vectors[1].T, height)
     places = (down.T * padded.shape[2] + across) * channels
@@ -115,15 +115,3 @@ def _gathered(out: Tensor, found: Tensor, top: int) -> None:
         for across in range(2):
             place = out[top + down : top + down + height, :, across : across + width]
             place += found[:, :, down, :, across].transpose(1, 2)
-
-
-def _padded(pictures: Sequence[Tensor]) -> Tensor:
-    """Pictures (1, C, H, W) as (N, H + .., W + .., C) with borders, faster than `F.pad` with its layouts."""
-    _, channels, height, width = pictures[0].shape
-    padded = pictures[0].new_empty(len(pictures), height + 2 * _BORDER, width + 2 * _BORDER, channels)
-    middle = padded[:, _BORDER:-_BORDER]
-    for number, picture in enumerate(pictures):
-        middle[number, :, _BORDER:-_BORDER] = picture[0].permute(1, 2, 0)
-    middle[:, :, :_BORDER], middle[:, :, -_BORDER:] = middle[:, :, _BORDER : _BORDER + 1], middle[:, :, -_BORDER - 1 : -_BORDER]
-    padded[:, :_BORDER], padded[:, -_BORDER:] = middle[:, :1], middle[:, -1:]
-    return padded

@@ -43,6 +43,7 @@ def nudge(target: Tensor, reference: Tensor, flow: Tensor, cell: int, rounds: in
     x, y = (torch.arange(0, side, 2, dtype=flow.dtype, device=flow.device) + 0.5 for side in (width, height))
     target = target[..., ::2, ::2]
     for _ in range(rounds):
+        # Of four pixels' middle, and taken for the first of them: networks that see these flows were trained so.
         enlarged = F.interpolate(flow, scale_factor=cell / 2, mode="bilinear", align_corners=False)
         places = torch.stack(((x + enlarged[:, 0]) * (2 / width) - 1, (y[:, None] + enlarged[:, 1]) * (2 / height) - 1), -1)
         missed = target - F.grid_sample(reference, places, padding_mode="border", align_corners=False)

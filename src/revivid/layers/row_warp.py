@@ -78,7 +78,7 @@ def rows_warp(pictures: Sequence[Tensor], which: Tensor, taps: Taps) -> Tensor:
 def _sampled(picture: Tensor, taps: Taps) -> Tensor:
     """(P, C) at taps."""
     channels = picture.shape[1]
-    flat = _padded(picture).view(-1)
+    flat = bordered([picture], _REACH).view(-1)
     neighbours = flat.as_strided((flat.numel() // channels - 3, 4 * channels), (channels, 1)).contiguous()
     out = picture.new_empty(len(taps.rows), channels)
     order = torch.arange(4 * min(_CHUNK, len(out)), dtype=torch.int32, device=picture.device).view(-1, 4)
@@ -100,12 +100,13 @@ def _axis(place: Tensor, powers: Tensor, size: int, cubic: Tensor, weights: Tens
     return floor.to(torch.int32).add_(_REACH - 1)
 
 
-def _padded(picture: Tensor) -> Tensor:
-    """(1, C, H, W) as (H + 2 reach, W + 2 reach, C), faster than `F.pad` with its layouts."""
-    _, channels, height, width = picture.shape
-    padded = picture.new_empty(height + 2 * _REACH, width + 2 * _REACH, channels)
-    middle = padded[_REACH:-_REACH]
-    middle[:, _REACH:-_REACH] = picture[0].permute(1, 2, 0)
-    middle[:, :_REACH], middle[:, -_REACH:] = middle[:, _REACH : _REACH + 1], middle[:, -_REACH - 1 : -_REACH]
-    padded[:_REACH], padded[-_REACH:] = middle[:1], middle[-1:]
+def bordered(pictures: Sequence[Tensor], border: int) -> Tensor:
+    """Pictures (1, C, H, W) as (N, H + 2 border, W + 2 border, C), their edges repeated; faster than `F.pad` with its layouts."""
+    _, channels, height, width = pictures[0].shape
+    padded = pictures[0].new_empty(len(pictures), height + 2 * border, width + 2 * border, channels)
+    middle = padded[:, border:-border]
+    for number, picture in enumerate(pictures):
+        middle[number, :, border:-border] = picture[0].permute(1, 2, 0)
+    middle[:, :, :border], middle[:, :, -border:] = middle[:, :, border : border + 1], middle[:, :, -border - 1 : -border]
+    padded[:, :border], padded[:, -border:] = middle[:, :1], middle[:, -1:]
     return padded

@@ -98,22 +98,8 @@ class Bvc(nn.Module):
         adaptive: bool = False,
     ) -> None:
         super().__init__()
-        if size not in ("compact", "paper") or rates < 1:
-            raise UsageError(f"BVC can't have size {size!r} with {rates} rates", hint="Sizes: compact, paper; rates 1 or more.")
-        if (contexts or detail or blocks) and size != "compact":
-            raise UsageError(
-                "only the compact BVC is coded by contexts, with detail or in blocks", hint="Leave contexts, detail and blocks out."
-            )
-        if blocks and detail:
-            raise UsageError("a BVC of blocks has all detail", hint="Leave detail out.")
-        if not 1 <= references <= (MOST_REFERENCES if blocks else 1):
-            raise UsageError(f"a BVC can't have {references} references", hint=f"1 to {MOST_REFERENCES} with blocks, else 1.")
-        if overlap and not blocks:
-            raise UsageError("only blocks overlap", hint="Leave overlap out.")
-        if rdoq and not (blocks and contexts):
-            raise UsageError("rdoq is for a BVC of blocks that is coded by contexts", hint="Leave rdoq out.")
-        if adaptive and not contexts:
-            raise UsageError("only tables that contexts choose are adaptive", hint="Leave adaptive out.")
+        _check(size, rates, contexts, detail, blocks, references)
+        _check_additions(contexts, blocks, rdoq, overlap, adaptive)
         self.size, self.rates, self.adaptive = size, rates, adaptive
         self.costs: CoefficientCosts | None = None
         self.venet: nn.Module | None = None
@@ -358,6 +344,28 @@ class Bvc(nn.Module):
             if frame.ndim != 4 or frame.shape[:2] != (1, 3) or frame.shape != frames[0].shape:
                 raise ShapeError(f"BVC wants frames (1, 3, H, W) of one size, not {[tuple(f.shape) for f in frames]}")
             self.latent_shapes(frame.shape[2], frame.shape[3])
+
+
+def _check(size: str, rates: int, contexts: bool, detail: bool, blocks: bool, references: int) -> None:
+    if size not in ("compact", "paper") or rates < 1:
+        raise UsageError(f"BVC can't have size {size!r} with {rates} rates", hint="Sizes: compact, paper; rates 1 or more.")
+    if (contexts or detail or blocks) and size != "compact":
+        raise UsageError(
+            "only the compact BVC is coded by contexts, with detail or in blocks", hint="Leave contexts, detail and blocks out."
+        )
+    if blocks and detail:
+        raise UsageError("a BVC of blocks has all detail", hint="Leave detail out.")
+    if not 1 <= references <= (MOST_REFERENCES if blocks else 1):
+        raise UsageError(f"a BVC can't have {references} references", hint=f"1 to {MOST_REFERENCES} with blocks, else 1.")
+
+
+def _check_additions(contexts: bool, blocks: bool, rdoq: bool, overlap: bool, adaptive: bool) -> None:
+    if overlap and not blocks:
+        raise UsageError("only blocks overlap", hint="Leave overlap out.")
+    if rdoq and not (blocks and contexts):
+        raise UsageError("rdoq is for a BVC of blocks that is coded by contexts", hint="Leave rdoq out.")
+    if adaptive and not contexts:
+        raise UsageError("only tables that contexts choose are adaptive", hint="Leave adaptive out.")
 
 
 class _AsModules:

@@ -29,24 +29,23 @@ class GroupTables:
 
     def __init__(self, fixed: ContextTables, adaptive: bool) -> None:
         self.fixed = fixed
-        cdfs = {"value": fixed.value_cdf, "last": fixed.last_cdf, "coefficient": fixed.coefficient_cdf}
-        self._kinds = {kind: _Kind(cdf, PACES[kind]) for kind, cdf in cdfs.items()} if adaptive else {}
+        self._kinds = {kind: _Kind(cdf, PACES[kind]) for kind, cdf in fixed.cdfs().items()} if adaptive else {}
 
     def cdf(self, group: Group) -> np.ndarray:
         """The group's tables (classes, symbols + 1)."""
         kind = self._kinds.get(group.kind)
-        return self.fixed.cdf(group) if kind is None else kind.cdf[_row(group)]
+        return self.fixed.cdf(group) if kind is None else kind.cdf[group.row]
 
     def model(self, group: Group, number: int) -> Any:
         """The table of a class as the range coder wants it."""
         kind = self._kinds.get(group.kind)
-        learned = None if kind is None else kind.model(_row(group), number)
+        learned = None if kind is None else kind.model(group.row, number)
         return self.fixed.model(group, number) if learned is None else learned
 
     def count(self, group: Group, classes: np.ndarray, symbols: np.ndarray) -> None:
         """A group of this frame was coded so; its tables change when the frame is done."""
         if self._kinds:
-            self._kinds[group.kind].count(_row(group), classes, symbols)
+            self._kinds[group.kind].count(group.row, classes, symbols)
 
     def learn(self) -> None:
         """The frame is done."""
@@ -106,8 +105,3 @@ def mixed(prior: np.ndarray, counts: np.ndarray, pace: int) -> np.ndarray:
     left = TOTAL - frequencies.sum(-1, keepdims=True)
     np.put_along_axis(frequencies, most, np.take_along_axis(frequencies, most, -1) + left, -1)
     return frequencies
-
-
-def _row(group: Group) -> int:
-    """Those of leading coefficients are one for all turns, those of numbers one for each."""
-    return group.turn if group.kind == "last" else group.index

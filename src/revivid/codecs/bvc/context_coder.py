@@ -59,7 +59,7 @@ class ContextTables:
         limits = (self.value_limits, self.last_limits, self.coefficient_limits)
         if any((np.diff(each) < 0).any() or abs(each).max(initial=0) > _MOST_LIMIT for each in limits):
             raise ValueError("limits of the model's classes don't rise, or are too far")
-        for cdf in (self.value_cdf, self.last_cdf, self.coefficient_cdf):
+        for cdf in self.cdfs().values():
             if (cdf[..., 0] != 0).any() or (cdf[..., -1] != TOTAL).any() or (np.diff(cdf) <= 0).any():
                 raise ValueError("a table of the model does not rise from 0 to 65536")
 
@@ -70,7 +70,7 @@ class ContextTables:
         others = count - leading
         if fold not in (1, 2) or leading < 0 or not 1 <= others <= _MOST_OTHERS:
             raise ValueError(f"no blocks have {count} coefficients, {leading} of them leading, {fold} a side")
-        values, numbers, coefficients = (cdf.shape[-2] for cdf in (self.value_cdf, self.last_cdf, self.coefficient_cdf))
+        values, numbers, coefficients = (cdf.shape[-2] for cdf in self.cdfs().values())
         if min(values, numbers, coefficients - 2) < 1 or max(values, numbers, coefficients) > _MOST_TABLES:
             raise ValueError(f"no model has {values}, {numbers} and {coefficients} tables")
         turns, states = len(TURNS), 2
@@ -135,14 +135,15 @@ class ContextTables:
 
     def cdf(self, group: Group) -> np.ndarray:
         """The group's tables (classes, symbols + 1)."""
-        if group.kind == "value":
-            return self.value_cdf[group.index]
-        return self.last_cdf[group.turn] if group.kind == "last" else self.coefficient_cdf[group.index]
+        return self.cdfs()[group.kind][group.row]
+
+    def cdfs(self) -> dict[str, np.ndarray]:
+        """All tables by kind (rows, classes, symbols + 1)."""
+        return {"value": self.value_cdf, "last": self.last_cdf, "coefficient": self.coefficient_cdf}
 
     def model(self, group: Group, number: int) -> Any:
         """The table of a class as the range coder wants it."""
-        # Those of leading coefficients are one for all turns.
-        key = (group.kind, group.turn if group.kind == "last" else group.index, number)
+        key = (group.kind, group.row, number)
         if key not in self._models:
             self._models[key] = sharing(np.diff(self.cdf(group)[number]))
         return self._models[key]

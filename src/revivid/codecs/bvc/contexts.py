@@ -48,6 +48,11 @@ class Group(NamedTuple):
     turn: int
     first: bool
 
+    @property
+    def row(self) -> int:
+        """Of its kind's tables: those of numbers are one for each turn, those of leading coefficients one for all."""
+        return self.turn if self.kind == "last" else self.index
+
 
 #: Group, features (F, n) and, when encoding, the integers themselves (n,) -> the integers (n,).
 Visitor = Callable[[Group, np.ndarray, "np.ndarray | None"], np.ndarray]
