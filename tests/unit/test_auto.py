@@ -102,6 +102,17 @@ def test_blurriness_measures_change_detail_and_motion(bit_depth: int) -> None:
     assert 20 < found.change < 60
 
 
+def test_fast_motion_is_no_scene_cut() -> None:
+    rng = np.random.default_rng(7)
+    coarse = rng.integers(0, 256, (20, 60)).repeat(8, 0).repeat(8, 1)
+    blurred = np.mean([np.roll(coarse, k, 1) for k in range(12)], 0)
+    y = np.stack([blurred[:, 24 * t : 24 * t + 320] for t in range(5)]).round().astype(np.uint8)
+    chroma = np.full((5, 80, 160), 128, np.uint8)
+    clip = Clip((y, chroma, chroma), tuple(Fraction(t, 25) for t in range(5)), (Fraction(1, 25),) * 5, ColorSpec())
+    found = blurriness([clip], SHARP)
+    assert found.change < 60
+
+
 def test_a_single_frame_has_no_motion() -> None:
     assert blurriness([smooth(1)], SHARP).motion == 0
 

@@ -55,10 +55,10 @@ def blurriness(samples: Sequence[Clip], conditions: Conditions) -> Blurriness:
 
 def _measured(stage: Own, sample: Clip) -> tuple[float, float, float]:
     middle, (before, after) = len(sample) // 2, stage.temporal_reach
-    first = max(middle - before, 0)
-    near = sample[first : middle + after + 1]
+    near = sample[max(middle - before, 0) : middle + after + 1]
     luma, peak = near.planes[0].astype(np.float32), sample.color.peak
-    own, deblurred = luma[middle - first], stage.process(near).planes[0][middle - first]
+    # All of the sample is deblurred: scene cuts are told by how frames differ before and behind.
+    own, deblurred = sample.planes[0][middle].astype(np.float32), stage.process(sample).planes[0][middle]
     change = psnr_from_mse(float(np.square(own - deblurred, dtype=np.float64).mean()), peak)
     motion = 0.0
     if len(near) == before + after + 1:  # else it is the first or the last frame of a very short clip
